@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/result.hpp"
+#include "common/config/settings.hpp"
+
+namespace millrace::config {
+
+constexpr const char* default_file = "/etc/millrace/millrace.conf";
+
+/// Whether a missing file is an error: it is for `-c FILE`, it is not for the default path.
+enum class Missing { is_error, means_defaults };
+
+/// Reads and checks a configuration file. The default file may be absent or empty: then every
+/// default holds. Failure (invalid): `FILE:LINE: unknown setting relay.spol: did you mean
+/// relay.spool?` – file, line, fault, next step; the first fault found.
+Result<Snapshot> load(const std::string& file, Missing missing);
+/// The same for text that is already here; `name` stands for the file in messages.
+Result<Snapshot> parse(const std::string& text, const std::string& name);
+
+/// The whole configuration in force in libconfig syntax, every setting of the table with its value;
+/// parse(print(x)) == x.
+std::string print(const Settings& settings);
+/// The annotated example file and the reference page (Markdown), generated from the table.
+std::string example();
+std::string reference();
+
+/// "15m", "1h30m", "64M" and back: used by the table and by people's commands.
+Result<Duration> parse_duration(std::string_view text);
+Result<std::uint64_t> parse_size(std::string_view text);
+std::string print_duration(Duration d);
+std::string print_size(std::uint64_t bytes);
+
+}  // namespace millrace::config
