@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/result.hpp"
+#include "common/base/time.hpp"
+#include "common/net/task.hpp"
+#include "relay/spool/event.hpp"
+#include "relay/spool/spool.hpp"
+
+/// What an operator may see and do. The control socket and the HTTP pages ask an `Operations`; the
+/// relay answers it from its spool and scheduler, the tests from a model. Every time here is of the
+/// relay's Clock::now(); the servers turn it into text.
+namespace millrace::relay {
+
+/// One destination with work, as people are shown it.
+struct DestinationStatus {
+    enum class State {
+        idle,     ///< nothing is due
+        sending,  ///< connections are open, or about to be
+        waiting,  ///< everything is put off to a later attempt, or a limit says wait
+        paused,   ///< a typed reply of the receiver closed the lane until `until`
+        held,     ///< an operator holds all of it
+    };
+    std::string destination;
+    std::string site;  ///< normalised set of MX hosts, empty while unknown
+    State state = State::idle;
+    std::uint64_t queued = 0;  ///< without held ones
+    std::uint64_t held = 0;
+    unsigned connections = 0;  ///< open ones of the site
+    Time oldest = never;
+    Time next_due = never;
+    Time until = never;      ///< when a pause ends; never for none
+    std::string why;         ///< one sentence: why nothing is sent now; empty while sending or idle
+    std::string last_reply;  ///< last reply that was not a success, or what went wrong before one
+    std::string last_host;   ///< who said so
+};
+
+/// Something an operator should know about, newest first in lists.
+struct Problem {
+    Time at{};
+    std::string what;    ///< event name, as in the log: `delivery.deferred`, `spool.full`
+    std::string detail;  ///< one sentence
+};
+
+/// The bare `millrace`.
+struct Status {
+    std::string version;
+    std::string hostname;
+    Time started{};
+    bool accepting = true;
+    std::string why_not;   ///< while not accepting
+    bool loading = false;  ///< the backlog is still being read after a restart
+    std::uint64_t queued = 0;
+    std::uint64_t held = 0;
+    Time oldest = never;
+    std::uint64_t free_bytes = 0;
+    unsigned sessions = 0;    ///< open intake connections
+    unsigned deliveries = 0;  ///< open delivery connections
+    std::uint64_t received = 0, delivered = 0, deferred = 0, bounced = 0;  ///< since the start
+    std::vector<DestinationStatus>
+        troubled;                   ///< paused or held ones, at most 100, most queued first
+    std::vector<Problem> problems;  ///< at most 3
+};
+
+/// One line of the queue.
+struct QueuedRecipient {
+    Work work;
+    std::string sender;
+    Time received{};
+    std::uint64_t size = 0;
+    std::string mta_queue_id, message_id;
+};
+
+/// All that is known about one message, finished or not.
+struct MessageReport {
+    MessageId id;
+    std::optional<StoredMail> mail;  ///< none when nothing is left to do
+    std::vector<Event> history;      ///< all its events, in order
+    /// Why recipient `index` waits, one sentence with a time; for unfinished ones, in their order.
+    std::vector<std::pair<std::uint16_t, std::string>> why;
+};
+
+enum class Change : std::uint8_t {
+    hold,     ///< not due until released
+    release,  ///< undoes hold; due as before
+    retry,    ///< due now (a pause of the destination still holds: the receiver asked for it)
+    remove,   ///< out of the queue with a `removed` event; no one is told
+    bounce,   ///< out of the queue with a `bounced` event; the sender gets a DSN
+};
+
+/// What one page of a change did.
+struct Changed {
+    std::uint64_t recipients = 0;
+    std::uint64_t messages = 0;   ///< distinct ones within this page
+    std::optional<WorkKey> next;  ///< where to go on; none at the end
+};
+
+struct Counted {
+    std::uint64_t recipients = 0;
+    std::uint64_t messages = 0;
+};
+
+/// Implemented by the relay. Failures carry one sentence that people are shown.
+/// Durable:   when change() returns, its page is committed.
+/// Thread:    the loop's; several calls may be under way at once.
+class Operations {
+  public:
+    virtual ~Operations() = default;
+
+    virtual Task<Result<Status>> status() = 0;
+    /// Every destination with work, by name.
+    virtual Task<Result<std::vector<DestinationStatus>>> destinations() = 0;
+
+    /// Unfinished recipients that match, in order of (message, index), after `after`; at most max.
+    virtual Task<Result<std::vector<QueuedRecipient>>> queue(WorkFilter filter,
+                                                             WorkKey after,
+                                                             unsigned max) = 0;
+    virtual Task<Result<Counted>> count(WorkFilter filter) = 0;
+    /// not_found when neither the spool nor the journal knows the id.
+    virtual Task<Result<MessageReport>> show(MessageId id) = 0;
+
+    /// Applies to the next at most max recipients that match after `after`. `by` names the
+    /// operator, for the log and the event's reason (`removed by uid 0`).
+    virtual Task<Result<Changed>> change(
+        Change change, WorkFilter filter, WorkKey after, unsigned max, std::string by) = 0;
+
+    /// Events with id > after, in order, at most max.
+    virtual Task<Result<std::vector<Event>>> events(std::uint64_t after, unsigned max) = 0;
+
+    /// Reads the configuration file, checks it and swaps it in. A bad file leaves the old one in
+    /// force: Failure says why. The value lists what needs a restart to take effect.
+    virtual Task<Result<std::vector<std::string>>> reload() = 0;
+
+    /// Cheap and synchronous, for /healthz, /readyz.
+    virtual SpoolHealth health() const = 0;
+};
+
+}  // namespace millrace::relay
