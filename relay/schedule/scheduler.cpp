@@ -18,13 +18,6 @@ unsigned index_of(Class klass) {
     return klass == Class::bulk ? 1 : 0;
 }
 
-/// How long a site that could not be reached is left alone.
-Duration outage_pause(unsigned failures) {
-    using namespace std::chrono_literals;
-    static constexpr std::array<Duration, 6> steps{30s, 1min, 2min, 5min, 10min, 15min};
-    return steps[std::min<std::size_t>(failures == 0 ? 0 : failures - 1, steps.size() - 1)];
-}
-
 }  // namespace
 
 Scheduler::Scheduler(ScheduleLimits limits) : limits_(limits) {}
@@ -39,7 +32,6 @@ void Scheduler::configure(const ScheduleLimits& limits, Time now) {
 }
 
 // ---- what there is
-// ----------------------------------------------------------------------------------------
 
 DestinationQueue& Scheduler::queue_of(const std::string& destination) {
     return queues_.try_emplace(destination, destination).first->second;
@@ -113,7 +105,6 @@ DestinationQueue* Scheduler::leave_window(const WorkKey& key) {
 }
 
 // ---- agendas
-// ----------------------------------------------------------------------------------------------
 
 void Scheduler::attend(DestinationQueue& queue, Time at) {
     if (at >= queue.agenda) {
@@ -241,7 +232,6 @@ void Scheduler::look_at(Lane& lane, Time now, Plan& plan) {
 }
 
 // ---- answers
-// ----------------------------------------------------------------------------------------------
 
 void Scheduler::routed(const std::string& destination,
                        const std::string& site,
@@ -454,204 +444,6 @@ bool Scheduler::withdraw(const WorkKey& key) {
     }
     finished(key);
     return true;
-}
-
-// ---- lanes
-// ------------------------------------------------------------------------------------------------
-
-void Scheduler::enter_rings(DestinationQueue& queue) {
-    for (unsigned klass = 0; klass < 2; ++klass) {
-        if (queue.in_ring[klass] || queue.ready[klass].empty()) {
-            continue;
-        }
-        queue.in_ring[klass] = true;
-        queue.lane->ring[klass].push_back(&queue);
-        queue.lane->ready += queue.ready[klass].size();
-    }
-}
-
-void Scheduler::leave_rings(DestinationQueue& queue) {
-    for (unsigned klass = 0; klass < 2; ++klass) {
-        if (!std::exchange(queue.in_ring[klass], false)) {
-            continue;
-        }
-        std::erase(queue.lane->ring[klass], &queue);
-        queue.lane->ready -= queue.ready[klass].size();
-    }
-}
-
-void Scheduler::leave_lane(DestinationQueue& queue) {
-    if (queue.lane == nullptr) {
-        return;
-    }
-    leave_rings(queue);
-    auto const site = queue.lane->site;
-    --queue.lane->queues;
-    queue.lane = nullptr;
-    tidy(site);
-}
-
-void Scheduler::succeeded(const std::string& site) {
-    auto const at = lanes_.find(site);
-    if (at == lanes_.end()) {
-        return;
-    }
-    auto& lane = at->second;
-    lane.failures = 0;
-    lane.allowed = std::min(lane.allowed + 1, std::max(1U, limits_.lane.connections));
-}
-
-void Scheduler::connection_closed(const std::string& site, const ConnectionEnd& end, Time now) {
-    auto const at = lanes_.find(site);
-    MILLRACE_CHECK(at != lanes_.end() && at->second.connections > 0 && connections_ > 0);
-    auto& lane = at->second;
-    --lane.connections;
-    --connections_;
-    if (end.was_idle) {
-        --lane.idle;
-    }
-    if (!end.reached && now >= lane.connect_after) {
-        ++lane.failures;
-        lane.allowed = 1;
-        lane.connect_after = now + outage_pause(lane.failures);
-        lane.pause_reason = end.reason;
-    }
-    attend(lane, now);
-    if (!wants_connection_.empty()) {
-        auto const waiting = *wants_connection_.begin();
-        wants_connection_.erase(wants_connection_.begin());
-        if (auto const next_lane = lanes_.find(waiting); next_lane != lanes_.end()) {
-            attend(next_lane->second, now);
-        }
-    }
-}
-
-void Scheduler::pause(const std::string& site, Time until, std::string reason) {
-    auto& lane = lane_of(site, until);
-    if (until <= lane.paused_until) {
-        return;
-    }
-    lane.paused_until = until;
-    lane.pause_reason = std::move(reason);
-    attend(lane, until);
-}
-
-void Scheduler::hold_connections(const std::string& site, Time until, std::string reason) {
-    auto& lane = lane_of(site, until);
-    lane.allowed =
-        std::max(1U, std::min(lane.allowed, lane.connections) - (lane.connections > 0 ? 1U : 0U));
-    if (until <= lane.connect_after) {
-        return;
-    }
-    lane.connect_after = until;
-    lane.pause_reason = std::move(reason);
-    attend(lane, until);
-}
-
-void Scheduler::resume(const std::string& site, Time now) {
-    auto const at = lanes_.find(site);
-    if (at == lanes_.end()) {
-        return;
-    }
-    at->second.paused_until = {};
-    at->second.connect_after = {};
-    attend(at->second, now);
-}
-
-// ---- tidying and looking
-// ----------------------------------------------------------------------------------
-
-void Scheduler::tidy(DestinationQueue& queue) {
-    bool const empty = queue.ready_count() == 0 && queue.in_flight == 0 && !queue.refilling &&
-                       !queue.routing && queue.disk_due == never;
-    if (!empty) {
-        return;
-    }
-    leave_lane(queue);
-    if (queue.agenda != never) {
-        queue_agenda_.erase({queue.agenda, queue.name});
-    }
-    wants_room_.erase(queue.name);
-    queues_.erase(std::string(queue.name));
-}
-
-void Scheduler::tidy(const std::string& site) {
-    auto const at = lanes_.find(site);
-    if (at == lanes_.end()) {
-        return;
-    }
-    auto const& lane = at->second;
-    // A lane that is limited or being punished is remembered: forgetting would grant it a fresh
-    // start.
-    bool const plain = lane.connections == 0 && lane.queues == 0 && lane.failures == 0 &&
-                       lane.agenda == never && !lane.message_rate.limited() &&
-                       !lane.connection_rate.limited() && lane.paused_until == Time{} &&
-                       lane.connect_after == Time{};
-    if (plain) {
-        wants_connection_.erase(site);
-        lanes_.erase(at);
-    }
-}
-
-DestinationView Scheduler::view(const DestinationQueue& queue, Time now) const {
-    DestinationView v;
-    v.destination = queue.name;
-    v.ready = queue.ready_count();
-    v.in_flight = queue.in_flight;
-    v.next_due = v.ready > 0 ? now : queue.disk_due;
-    if (queue.routing) {
-        v.wait_reason = "looking up where to deliver";
-    }
-    if (queue.lane == nullptr) {
-        return v;
-    }
-    auto const& lane = *queue.lane;
-    v.site = lane.site;
-    v.connections = lane.connections;
-    if (now < lane.paused_until) {
-        v.wait_reason = lane.pause_reason;
-        v.wait_until = lane.paused_until;
-    } else if (now < lane.connect_after && lane.connections == 0) {
-        v.wait_reason = lane.pause_reason;
-        v.wait_until = lane.connect_after;
-    } else if (!lane.message_rate.ready(now)) {
-        v.wait_reason = "rate limit: messages per second";
-        v.wait_until = lane.message_rate.next(now);
-    } else if (lane.connections >= std::min(limits_.lane.connections, lane.allowed) &&
-               v.ready > 0) {
-        v.wait_reason = "all allowed connections are busy";
-    } else if (connections_ >= limits_.connections_total && v.ready > 0) {
-        v.wait_reason = "the limit of connections in total is reached";
-    }
-    return v;
-}
-
-std::vector<DestinationView> Scheduler::destinations(Time now) const {
-    std::vector<DestinationView> views;
-    views.reserve(queues_.size());
-    for (auto const& [name, queue] : queues_) {
-        views.push_back(view(queue, now));
-    }
-    return views;
-}
-
-std::optional<DestinationView> Scheduler::destination(const std::string& name, Time now) const {
-    auto const at = queues_.find(name);
-    if (at == queues_.end()) {
-        return std::nullopt;
-    }
-    return view(at->second, now);
-}
-
-std::vector<std::pair<std::string, Time>> Scheduler::pauses(Time now) const {
-    std::vector<std::pair<std::string, Time>> out;
-    for (auto const& [site, lane] : lanes_) {
-        auto const until = std::max(lane.paused_until, lane.connect_after);
-        if (until > now) {
-            out.emplace_back(site, until);
-        }
-    }
-    return out;
 }
 
 }  // namespace millrace::relay
