@@ -42,12 +42,11 @@ add_library(millrace_flags INTERFACE)
 target_include_directories(millrace_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(millrace_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual -Wformat=2 -Wimplicit-fallthrough
-  -Werror -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
+  -Werror -fPIE -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
   -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks)
 target_compile_definitions(millrace_flags INTERFACE
   _GLIBCXX_ASSERTIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   $<$<BOOL:${MILLRACE_PLANTED}>:MILLRACE_PLANTED>)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 target_link_options(millrace_flags INTERFACE
   -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code)
 if(MOLD)
