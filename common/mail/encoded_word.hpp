@@ -32,7 +32,8 @@ std::string decode_payload(const EncodedWord& word, bool& fault);
 /// UTF-8 text as encoded-words of at most 75 octets with LF + SP between them, Q when it is not
 /// longer than B; `column` is where the first word will start (0-based) and is moved to the end of
 /// the last one. No code point is split over two words. Only the phrase-safe set of RFC 2047 §5(3)
-/// stands literally, so the result may be used in a display name.
-std::string encode_words(std::string_view utf8, std::size_t& column);
+/// stands literally, so the result may be used in a display name. `reserve`: columns to keep free
+/// at the end of each line.
+std::string encode_words(std::string_view utf8, std::size_t& column, std::size_t reserve = 0);
 
 }  // namespace millrace::mail
