@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "relay/deliver/blame.hpp"
+
+namespace millrace::relay {
+
+enum class OutcomeKind : std::uint8_t { delivered, deferred, bounced };
+
+/// Where in the conversation something happened.
+enum class Phase : std::uint8_t {
+    connect,
+    greeting,
+    hello,
+    starttls,
+    handshake,
+    hello_again,  ///< EHLO inside TLS
+    auth,
+    mail,
+    rcpt,
+    data,
+    body,
+    dot,
+    reset,
+    quit,
+};
+/// `connect`, `EHLO`, `end of data`, …: for people.
+std::string_view to_string(Phase phase);
+
+/// What became of one recipient in one attempt.
+struct RecipientOutcome {
+    OutcomeKind kind = OutcomeKind::deferred;
+    Phase phase = Phase::mail;  ///< which answer (or silence) decided
+    unsigned code = 0;          ///< of the reply; 0: there was none
+    std::string enhanced;       ///< the receiver's, or ours when it gave none; class as `kind` says
+    std::string text;  ///< what was said, or what went wrong: one line of printable UTF-8, bounded
+    std::string host;  ///< `mx.example.com [192.0.2.1]`
+    Blame blame = Blame::none;
+    bool possible_duplicate = false;  ///< lost between the dot and its reply
+    bool dsn_passed_on = false;  ///< delivered to a server that offered DSN: it reports success
+
+    /// `451 4.7.1 try later`: what an operator and the sender are shown.
+    std::string line() const;
+    bool operator==(const RecipientOutcome&) const = default;
+};
+
+/// How an attempt to open a connection ended.
+struct Opened {
+    bool ok = false;
+    /// The last failure when not ok; never an attempt of a message by itself: nothing was offered.
+    OutcomeKind kind = OutcomeKind::deferred;  ///< bounced: every host said 521 (RFC 7504 §4)
+    Phase phase = Phase::connect;
+    unsigned code = 0;
+    std::string enhanced;
+    std::string text;
+    std::string host;  ///< `mx.example.com [192.0.2.1]`: who we talk to, or who failed last
+    Blame blame = Blame::none;
+    unsigned tried = 0;    ///< addresses
+    bool refused = false;  ///< may_send said no before anything was tried: not a fault of the site
+
+    std::string line() const;
+    bool operator==(const Opened&) const = default;
+};
+
+}  // namespace millrace::relay
