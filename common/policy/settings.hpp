@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,10 +79,32 @@ struct Settings {
     std::string
         message_id_domain;  ///< right side of an added Message-ID; config fills the hostname
 
+    /// The action in force. A check that cannot repair and is set to `repair` does what its default
+    /// says.
     Action action(Check check) const;
 };
 
+/// One row of the table of checks: what the reference page, `lint` and the configuration know about
+/// a check.
+struct CheckRow {
+    Check check;
+    Action action;                 ///< the default
+    Action otherwise;              ///< done when this message's fault cannot be repaired
+    bool repairable;               ///< `repair` may be configured
+    unsigned code;                 ///< of the refusal: 550, 552
+    std::string_view enhanced;     ///< `5.6.0`
+    std::string_view fault;        ///< `From absent`
+    std::string_view repair_text;  ///< what `repair` does; empty when it may not be configured
+    std::string_view advice;       ///< what the sender is told to do
+};
+
+/// Every check, in the order of the codes.
+std::span<const CheckRow> check_table();
+const CheckRow& row_of(Check check);
+
 Action default_action(Check check);
+/// Whether the check knows a repair: the configuration refuses `repair` for one that does not.
+bool can_repair(Check check);
 /// `H04` <-> Check. Unknown codes give no value.
 std::optional<Check> check_from_code(std::string_view code);
 std::string code_of(Check check);

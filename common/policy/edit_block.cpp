@@ -1,0 +1,71 @@
+#include "common/policy/edit_block.hpp"
+
+#include "common/policy/edit_plan.hpp"
+
+namespace millrace::policy {
+
+namespace {
+
+void write_field(std::string_view name,
+                 std::string_view value,
+                 std::string_view line_end,
+                 std::string& out) {
+    out += name;
+    out += ':';
+    for (const char c : value) {
+        if (c == '\n') {
+            out += line_end;
+        } else {
+            out += c;
+        }
+    }
+    out += line_end;
+}
+
+}  // namespace
+
+std::string edit_block(std::string_view message,
+                       const mail::HeaderBlock& block,
+                       std::span<const Edit> edits,
+                       mail::LineEnd line_end,
+                       std::string_view trace) {
+    const std::string_view end = mail::bytes_of(line_end);
+    std::string out;
+    if (edits.empty()) {
+        out.reserve(trace.size() + message.size());
+        out += trace;
+        out += message;
+        return out;
+    }
+    const EditPlan plan = plan_edits(block.fields, edits);
+    std::size_t added = 0;
+    for (const Edit& edit : edits) {
+        added += edit.name.size() + edit.value.size() + 16;
+    }
+    out.reserve(trace.size() + message.size() + added);
+    out += trace;
+    for (const Edit* edit : plan.top) {
+        write_field(edit->name, edit->value, end, out);
+    }
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < block.fields.size(); ++i) {
+        const Edit* edit = plan.fields[i];
+        if (edit == nullptr) continue;
+        const mail::Extent extent = block.extents[i];
+        out += message.substr(done, extent.offset - done);
+        if (edit->kind == Edit::Kind::replace) {
+            write_field(block.fields[i].name, edit->value, end, out);
+        }
+        done = extent.offset + extent.size;
+    }
+    if (done < block.fields_end) out += message.substr(done, block.fields_end - done);
+    done = std::max(done, block.fields_end);
+    if (!plan.append.empty() && !out.empty() && !out.ends_with(end)) out += end;
+    for (const Edit* edit : plan.append) {
+        write_field(edit->name, edit->value, end, out);
+    }
+    out += message.substr(done);
+    return out;
+}
+
+}  // namespace millrace::policy

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "common/mail/header_block.hpp"
+#include "common/policy/body_scan.hpp"
+#include "common/policy/gate.hpp"
+
+namespace millrace::policy {
+
+/// What is wrong with the message's lines: H36, H40 and zero bytes. Only who has the bytes can see
+/// it; a milter never does (its MTA has cut the fields already).
+struct Framing {
+    Verdict verdict;  ///< accept or reject
+    std::vector<Defect> defects;
+    bool normalise = false;   ///< H40 is set to repair: every bare CR and LF is to become CRLF
+    bool begin_body = false;  ///< H36 is set to repair: an empty line is to end the fields
+};
+Framing check_framing(const mail::HeaderBlock& block,
+                      const BodyScan& body,
+                      const Settings& settings);
+
+}  // namespace millrace::policy
