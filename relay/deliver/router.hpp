@@ -12,7 +12,8 @@
 #include "common/net/clock.hpp"
 #include "common/net/resolver.hpp"
 #include "common/net/task_group.hpp"
-#include "relay/deliver/route.hpp"
+#include "relay/deliver/mx.hpp"
+#include "relay/deliver/route_rules.hpp"
 
 namespace millrace::relay {
 
@@ -56,17 +57,28 @@ class Router {
         Time until{};
         std::list<std::string>::iterator age;
     };
-    struct Question;
-    struct Rules;
+    struct Question;   ///< asked now, and who waits
+    struct Gathering;  ///< address look-ups that run side by side
+    using Rules = std::shared_ptr<const RouteRules>;
+    /// An answer and how long the DNS lets us keep it.
+    struct Answer {
+        Routing routing;
+        Duration ttl{};
+    };
 
     Task<void> answer(std::string destination, std::shared_ptr<Question> question);
-    Task<Routing> look_up(std::string destination, std::shared_ptr<const Rules> rules, Time& until);
+    Task<Answer> look_up(std::string destination, Rules rules);
+    Task<Answer> by_mx(std::string destination, Rules rules, const RouteRule* rule);
+    Task<Answer> by_host(Rules rules, const RouteRule& rule);
+    Task<std::vector<std::vector<Lookup>>> addresses(std::vector<std::vector<std::string>> names,
+                                                     Duration& ttl);
+    Task<void> one_address(std::string name, std::shared_ptr<Gathering> all, std::size_t index);
     void keep(const std::string& destination, const Routing& routing, Time until);
 
     asio::any_io_executor executor_;
     Resolver& resolver_;
     Clock& clock_;
-    std::shared_ptr<const Rules> rules_;
+    Rules rules_;
     std::unordered_map<std::string, Kept> kept_;
     std::list<std::string> by_age_;  ///< the oldest first
     std::unordered_map<std::string, std::shared_ptr<Question>> asked_;
