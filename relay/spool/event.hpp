@@ -8,6 +8,8 @@
 
 namespace millrace::relay {
 
+struct Envelope;
+
 enum class EventKind : std::uint8_t {
     received,   ///< one per recipient, with the 250
     deferred,   ///< will be tried again
@@ -33,15 +35,24 @@ struct Event {
     std::uint16_t smtp_code = 0;
     std::string enhanced_status, reason, bounce_category;
     bool possible_duplicate =
-        false;  ///< the connection died after the dot: the receiver may have taken it
+        false;          ///< the connection died after the dot: the receiver may have taken it
+    bool late = false;  ///< a bounce that came as a message after the delivery (accounting: `rb`)
     bool operator==(const Event&) const = default;
 };
 
-/// The accounting letter: d b t r f rb (interfaces: `type`).
+/// What the spool notes for each recipient of a message it takes over.
+Event received_event(const Envelope& envelope, std::uint16_t recipient_index);
+
+/// The accounting letter of a kind: d b t r f; what ends without delivery is b. A late bounce is
+/// `rb`, see type_letter(event).
 std::string type_letter(EventKind kind);
+std::string type_letter(const Event& event);
 std::string to_string(EventKind kind);
 
-/// One JSON object, no line end, with the field names of the outside.
+/// One JSON object, no line end, with the field names of the outside, always all of them and in the
+/// same order; null means not applicable, except that the null sender is an empty string. Bytes
+/// that are not UTF-8 (a receiver's reply may hold any) become U+FFFD, so that a line always
+/// parses. `possible_duplicate` is there only when true.
 std::string to_json(const Event& event);
 
 }  // namespace millrace::relay

@@ -30,6 +30,8 @@ struct Recipient {
 };
 
 enum class Class : std::uint8_t { transactional, bulk };
+/// `transactional` or `bulk`: the word for events and people.
+std::string to_string(Class klass);
 enum class BodyType : std::uint8_t { seven_bit, eight_bit, binary };
 
 /// Everything about a message but its bytes and the state of its recipients. Never changes once
