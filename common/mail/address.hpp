@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/result.hpp"
+#include "common/mail/subject.hpp"
 
 /// Mailboxes and address lists (RFC 5322 §3.4 with the obsolete forms of §4.4, groups in From by
 /// RFC 6854, UTF-8 by RFC 6532), and the paths of SMTP (RFC 5321 §4.1.2). The one parser for
@@ -58,7 +59,9 @@ Result<AddressList> parse_addresses(std::string_view value, Reading reading = Re
 /// Exactly one mailbox: a Sender field, a setting, an argument.
 Result<Mailbox> parse_mailbox(std::string_view value, Reading reading = Reading::strict);
 
-/// `local@domain` alone: no display name, no brackets, no comments, no obsolete form.
+/// A mailbox as SMTP, settings and people give it (RFC 5321 §4.1.2): `local@domain` alone, no
+/// display name, brackets, comments or obsolete form; a real domain or address literal; lengths
+/// within limits. UTF-8 is allowed.
 Result<Mailbox> parse_address(std::string_view text);
 
 /// `Name <a@b>, Group: c@d;` – display names quoted when they need it, never encoded. For strictly
@@ -66,16 +69,27 @@ Result<Mailbox> parse_address(std::string_view text);
 std::string print(const Mailbox& mailbox);
 std::string print(const AddressList& list);
 
+/// The list as the value of a field: leading blank, folds LF + SP, lines of at most 76 columns
+/// where the addresses allow it, display names encoded where they are not ASCII. Comments are
+/// dropped.
+std::string write_field(const AddressList& list,
+                        std::string_view field_name,
+                        const TextOptions& options = {});
+
 /// The domains a careless reader may find in the field: behind the last `@` of the last `<…>`,
-/// whatever quotes or comments stand around it, and behind the last `@` of the bare text. Ambiguous
-/// is a From in which one of these is no domain of the strict reading. Lower-case.
+/// whatever quotes or comments stand around it; without any `<`, behind the last `@` outside
+/// comments. Lower-case A-labels where they are domains.
 std::vector<std::string> careless_domains(std::string_view value);
+
+/// Whether readers may disagree about who a field names: a careless reader finds a domain that is
+/// none of the list's. `"Someone <someone@junk.test>"@example.com` is ambiguous.
+bool is_ambiguous(std::string_view value, const AddressList& list);
 
 /// The domain of an addr-spec or path without brackets: the text after its last unquoted `@`; empty
 /// when there is none.
 std::string_view domain_of(std::string_view address);
 
-/// RFC 5321 §4.5.3.1: octets.
+/// RFC 5321 §4.5.3.1: octets; a path is counted with its angle brackets.
 constexpr std::size_t local_part_max = 64;
 constexpr std::size_t domain_max = 255;
 constexpr std::size_t path_max = 256;
@@ -99,7 +113,9 @@ enum class PathKind {
 };
 
 /// The path at the start of `text`, which begins with `<`; what follows the `>` is the caller's.
-/// UTF-8 only when allowed (SMTPUTF8). Failure (invalid): what is wrong, for the reply's text.
+/// Dots anywhere in a local part are let through, since mailboxes like `a..b` exist; everything
+/// else is the grammar's. UTF-8 only when allowed (SMTPUTF8). Failure (invalid): what is wrong, for
+/// the reply's text.
 Result<Path> parse_path(std::string_view text, PathKind kind, bool utf8_allowed);
 
 }  // namespace millrace::mail

@@ -7,7 +7,6 @@
 #include "common/mail/header_block.hpp"
 #include "common/mail/text_decoder.hpp"
 #include "common/mail/text_encoder.hpp"
-#include "common/mail/utf8.hpp"
 
 namespace millrace::mail {
 namespace {
@@ -37,21 +36,6 @@ bool is_plain(std::string_view value) {
         previous = c;
     }
     return true;
-}
-
-// Other blanks of Unicode (category Zs) as SP: they would not survive folding and searching.
-std::string with_plain_blanks(std::string_view utf8) {
-    std::string out;
-    out.reserve(utf8.size());
-    while (!utf8.empty()) {
-        const std::size_t n = std::max<std::size_t>(utf8_sequence(utf8), 1);
-        const char32_t c = utf8_decode(utf8, n);
-        const bool blank = c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
-                           c == 0x202F || c == 0x205F || c == 0x3000;
-        out += blank ? std::string_view(" ") : utf8.substr(0, n);
-        utf8.remove_prefix(n);
-    }
-    return out;
 }
 
 }  // namespace

@@ -264,6 +264,20 @@ class Decoder {
 
 }  // namespace
 
+std::string with_plain_blanks(std::string_view utf8) {
+    std::string out;
+    out.reserve(utf8.size());
+    while (!utf8.empty()) {
+        const std::size_t n = std::max<std::size_t>(utf8_sequence(utf8), 1);
+        const char32_t c = utf8_decode(utf8, n);
+        const bool blank = c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+                           c == 0x202F || c == 0x205F || c == 0x3000;
+        out += blank ? std::string_view(" ") : utf8.substr(0, n);
+        utf8.remove_prefix(n);
+    }
+    return out;
+}
+
 std::string decode_raw(std::string_view bytes, const TextOptions& options, TextDefects& defects) {
     if (bytes.find('\x1b') != std::string_view::npos && is_ascii(bytes))
         if (auto text = decode_charset(bytes, "iso-2022-jp")) return std::move(*text);

@@ -22,6 +22,9 @@ std::string normalise_folds(std::string_view value, DecodedText& result);
 /// Decodes text with normalised folds, once.
 void decode_folded(std::string_view text, const TextOptions& options, DecodedText& result);
 
+/// The other blanks of Unicode (category Zs) as SP: they would not survive folding and searching.
+std::string with_plain_blanks(std::string_view utf8);
+
 /// Raw bytes by the ladder: UTF-8, ISO-2022-JP if it shifts, the message's charset, the fallback.
 std::string decode_raw(std::string_view bytes, const TextOptions& options, TextDefects& defects);
 
