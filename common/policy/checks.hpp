@@ -48,11 +48,6 @@ void check_sender(Desk& desk);
 /// empty one.
 void keep_original(Desk& desk, std::size_t position, std::string_view name);
 
-/// Mail that is never edited: List-Id, Resent-*, or a DKIM-Signature aligned with From. A signature
-/// cannot be verified here, without DNS; that it is there and aligned suffices: an edit would break
-/// it if it is valid.
-bool is_sealed(const Draft& draft);
-
 /// List-Unsubscribe, List-Id, or a Precedence of bulk, list or junk.
 bool is_bulk(const Draft& draft);
 

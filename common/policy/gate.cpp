@@ -1,6 +1,7 @@
 #include "common/policy/gate.hpp"
 
 #include "common/policy/checks.hpp"
+#include "common/policy/sealed.hpp"
 
 namespace millrace::policy {
 

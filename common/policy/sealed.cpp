@@ -1,3 +1,5 @@
+#include "common/policy/sealed.hpp"
+
 #include <algorithm>
 
 #include "common/mail/address.hpp"
@@ -50,6 +52,10 @@ bool is_sealed(const Draft& draft) {
         if (aligned) return true;
     }
     return false;
+}
+
+bool is_sealed(std::span<const mail::HeaderField> fields) {
+    return is_sealed(Draft(fields));
 }
 
 bool is_bulk(const Draft& draft) {

@@ -82,6 +82,7 @@ struct Settings {
     /// The action in force. A check that cannot repair and is set to `repair` does what its default
     /// says.
     Action action(Check check) const;
+    bool operator==(const Settings&) const = default;
 };
 
 /// One row of the table of checks: what the reference page, `lint` and the configuration know about
