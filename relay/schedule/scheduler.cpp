@@ -414,19 +414,21 @@ bool Scheduler::in_flight(const WorkKey& key) const {
     return at != window_.end() && at->second.flying;
 }
 
-bool Scheduler::withdraw(const WorkKey& key) {
-    auto const at = window_.find(key);
-    if (at == window_.end()) {
-        return true;
-    }
+bool Scheduler::claim(const Work& work) {
+    auto& queue = queue_of(work.destination);
+    auto const [at, fresh] = window_.try_emplace(work.key, Place{&queue, false});
     if (at->second.flying) {
         return false;
     }
-    auto& queue = *at->second.queue;
+    at->second.flying = true;
+    ++queue.in_flight;
+    if (fresh) {
+        return true;
+    }
     for (unsigned klass = 0; klass < 2; ++klass) {
         auto& ready = queue.ready[klass];
         auto const found =
-            std::ranges::find_if(ready, [&](const ReadyWork& r) { return r.work.key == key; });
+            std::ranges::find_if(ready, [&](const ReadyWork& r) { return r.work.key == work.key; });
         if (found == ready.end()) {
             continue;
         }
@@ -438,11 +440,10 @@ bool Scheduler::withdraw(const WorkKey& key) {
                 queue.in_ring[klass] = false;
             }
         }
-        if (!queue.refilling) {
-            attend(queue, queue.disk_due);
-        }
     }
-    finished(key);
+    if (!queue.refilling) {
+        attend(queue, queue.disk_due);
+    }
     return true;
 }
 

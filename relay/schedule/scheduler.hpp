@@ -104,9 +104,10 @@ class Scheduler {
     void finished(const WorkKey& key);
     /// … or stands on disk again under work.due.
     void deferred(const Work& work);
-    /// An operator changed or removed it: forget what is in memory. False when it is in flight
-    /// right now.
-    bool withdraw(const WorkKey& key);
+    /// An operator is about to change or remove it: from here on it counts as in flight, so that it
+    /// is not delivered meanwhile; finished() or deferred() ends that. False when it is being
+    /// delivered right now.
+    bool claim(const Work& work);
     bool in_flight(const WorkKey& key) const;
 
     /// A message went through: the lane may grow.

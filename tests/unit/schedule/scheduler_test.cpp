@@ -202,16 +202,22 @@ TEST(Scheduler, MemoryFollowsTheWindowNotTheQueue) {
     EXPECT_LE(rig.scheduler.in_memory(), 300U + 200U);
 }
 
-TEST(Scheduler, AWithdrawnWorkIsNotHandedOutAndOneInFlightIsNotWithdrawn) {
+TEST(Scheduler, AClaimedWorkIsNotHandedOutAndOneInFlightIsNotClaimed) {
     Rig rig(limits());
     rig.arrive(work(1, 0, "a.example", start));
     rig.arrive(work(2, 0, "a.example", start));
     rig.connects();
     auto const flying = rig.scheduler.next("mx.a.example", 1, rig.now);
     ASSERT_TRUE(flying);
-    EXPECT_FALSE(rig.scheduler.withdraw(flying->works[0].key));
-    EXPECT_TRUE(rig.scheduler.withdraw({MessageId{2}, 0}));
+    EXPECT_FALSE(rig.scheduler.claim(flying->works[0]));
+    EXPECT_TRUE(rig.scheduler.claim(work(2, 0, "a.example", start)));
     EXPECT_FALSE(rig.scheduler.next("mx.a.example", 1, rig.now));
+    // Not even when the disk is read again before the operator's change is there.
+    rig.scheduler.noticed("a.example", start);
+    rig.plan();
+    EXPECT_TRUE(rig.plan().wake.empty());
+    rig.scheduler.deferred(work(2, 0, "a.example", start));
+    EXPECT_EQ(rig.plan().refill.size() + rig.plan().wake.size(), 2U);
 }
 
 /// Goal: under random arrivals, outcomes, pauses, route changes, slow refills and operators, every
@@ -360,6 +366,18 @@ TEST_P(SchedulerRandomWalk, LosesNothingDoublesNothing) {
                 scheduler.put_back(std::move(pick), now);
             } else {
                 settle(site, std::move(pick));
+            }
+        }
+        if (random.below(10) == 0 && disk.size() > 0) {
+            auto w = std::next(disk.all().begin(),
+                               static_cast<std::ptrdiff_t>(random.below(disk.size())))
+                         ->second;
+            if (scheduler.claim(w)) {
+                ASSERT_FALSE(flying_by_key.contains(w.key));
+                ++w.version;
+                w.due = now + std::chrono::seconds(random.below(5));
+                disk.put(w);
+                scheduler.deferred(w);
             }
         }
         if (random.below(300) == 0) {
