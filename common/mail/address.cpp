@@ -57,9 +57,9 @@ std::vector<Mailbox> AddressList::mailboxes() const {
 }
 
 Result<AddressList> parse_addresses(std::string_view value, Reading reading) {
-    const Tokens tokens = tokenize(value);
-    auto result = read_strict(tokens);
-    if (!result && reading == Reading::lenient) result = read_lenient(tokens);
+    auto result = read_strict(tokenize(value));
+    if (!result && reading == Reading::lenient)
+        result = read_lenient(tokenize(value, EncodedWords::whole));
     if (!result) return std::unexpected(std::move(result.error()));
     return std::move(result->list);
 }

@@ -16,9 +16,9 @@ namespace millrace::mail {
 struct Mailbox {
     std::string display_name;  ///< unquoted, blanks folded to one; encoded-words as they stand
     std::string local_part;    ///< the meaning: unquoted, unescaped, no CFWS
-    std::string domain;   ///< as written without CFWS; a literal with its brackets. Empty only in
-                          ///< what lenient mode took from an address without `@`
-    std::string comment;  ///< the text of the last comment behind the address (`a@b (Name)`)
+    std::string domain;        ///< as written without CFWS; a literal with its brackets
+    std::string comment;  ///< the text of the last comment behind the address (`a@b (Name)`), or
+                          ///< before it when it stands without a display name
 
     /// `local@domain`, the local part quoted when it has to be.
     std::string address() const;

@@ -38,7 +38,7 @@ class LenientReader {
                 if (!is_left_open(i)) i = next_close_[i];
             } else if (is(i, '@')) {
                 address_seen_ = true;
-            } else if (is(i, ':') && !group_ && !address_seen_) {
+            } else if (is(i, ':') && !address_seen_) {
                 open_group(i);
             } else if (is(i, ',')) {
                 close_element(i, true);
@@ -65,10 +65,13 @@ class LenientReader {
         return next_close_[open] == list_.size() || opens_again_[open] < next_close_[open];
     }
 
+    // A group inside a group only gives its members to the outer one.
     void open_group(std::size_t colon) {
-        group_.emplace();
-        group_->group = true;
-        group_->group_name = text_of({begin_, colon});
+        if (!group_) {
+            group_.emplace();
+            group_->group = true;
+            group_->group_name = text_of({begin_, colon});
+        }
         add_phrase({begin_, colon});
         begin_ = carried_ = colon + 1;
     }

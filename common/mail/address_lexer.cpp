@@ -1,5 +1,6 @@
 #include "common/mail/address_lexer.hpp"
 
+#include "common/mail/encoded_word.hpp"
 #include "common/mail/header_block.hpp"
 #include "common/mail/text_encoder.hpp"
 
@@ -17,7 +18,7 @@ bool is_8bit(char c) {
 
 class Lexer {
   public:
-    explicit Lexer(std::string_view text) { tokens_.text = text; }
+    Lexer(std::string_view text, EncodedWords words) : words_(words) { tokens_.text = text; }
 
     Tokens run() {
         while (at_ < text().size())
@@ -38,6 +39,8 @@ class Lexer {
             read_delimited(Kind::comment, '(', ')', comments_broken_);
         } else if (c == '[' && !literals_broken_) {
             read_delimited(Kind::literal, '[', ']', literals_broken_);
+        } else if (const std::size_t n = whole_word(); n != 0) {
+            push(Kind::atom, at_ + n);
         } else if (is_atext(c) || is_8bit(c)) {
             std::size_t end = at_;
             while (end < text().size() && (is_atext(text()[end]) || is_8bit(text()[end])))
@@ -49,6 +52,14 @@ class Lexer {
                 tokens_.sound = false;
             push(Kind::special, at_ + 1);
         }
+    }
+
+    // The size of an encoded-word here that is to stay whole; 0 when there is none.
+    std::size_t whole_word() const {
+        if (words_ != EncodedWords::whole || text()[at_] != '=') return 0;
+        const auto word = read_encoded_word(text().substr(at_, 2 * encoded_word_max));
+        if (!word || word->payload.find_first_of(" \t\r\n\"") != std::string_view::npos) return 0;
+        return word->size;
     }
 
     void push(Kind kind, std::size_t end) {
@@ -111,6 +122,7 @@ class Lexer {
     // Bytes that may stand nowhere in a structured field, not even behind a backslash.
     static bool is_line_byte(char c) { return c == '\0' || c == '\r' || c == '\n'; }
 
+    EncodedWords words_;
     Tokens tokens_;
     std::size_t at_ = 0;
     bool quotes_broken_ = false, comments_broken_ = false, literals_broken_ = false;
@@ -118,8 +130,8 @@ class Lexer {
 
 }  // namespace
 
-Tokens tokenize(std::string_view value) {
-    return Lexer(value).run();
+Tokens tokenize(std::string_view value, EncodedWords words) {
+    return Lexer(value, words).run();
 }
 
 std::string unquote(std::string_view token) {

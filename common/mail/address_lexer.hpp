@@ -36,9 +36,13 @@ struct Tokens {
     }
 };
 
+/// Whether specials inside an encoded-word end it, as the grammar has it, or it stays one atom, as
+/// those who wrote `=?utf-8?Q?Doe,_John?=` meant it.
+enum class EncodedWords { by_the_grammar, whole };
+
 /// Cuts a field value into tokens. Total and linear: a quote, comment or literal that never ends is
 /// one special and the rest is read on.
-Tokens tokenize(std::string_view value);
+Tokens tokenize(std::string_view value, EncodedWords words = EncodedWords::by_the_grammar);
 
 /// A quoted-string or comment without its delimiters: folds and backslashes taken out.
 std::string unquote(std::string_view token);

@@ -69,6 +69,7 @@ class StrictReader {
 
     bool read_list(std::vector<Address>& out, bool in_group) {
         while (true) {
+            comment_ = nullptr;
             skip_cfws();
             if (take(',')) {
                 obsolete();
@@ -125,7 +126,9 @@ class StrictReader {
         }
         if (!is_next('@')) return wrong("an address has no @");
         Mailbox mailbox;
+        const Token* before = comment_;
         if (!read_addr_spec(words, mailbox)) return false;
+        if (before != nullptr) mailbox.comment = unquote(tokens_.bytes(*before));
         add(out, std::move(mailbox));
         return true;
     }

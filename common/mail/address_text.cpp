@@ -153,9 +153,12 @@ Repair repair_addresses(std::string_view value,
                         std::string_view field_name,
                         const TextOptions& options) {
     if (is_ascii(value)) return {};
-    const Tokens tokens = tokenize(value);
+    Tokens tokens = tokenize(value);
     auto reading = read_strict(tokens);
-    if (!reading) reading = read_lenient(tokens);
+    if (!reading) {
+        tokens = tokenize(value, EncodedWords::whole);
+        reading = read_lenient(tokens);
+    }
     if (!reading) return {};
     return AddressMender(tokens, reading->phrases, field_name, options).run();
 }

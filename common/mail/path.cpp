@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "common/mail/address.hpp"
@@ -176,8 +177,10 @@ Result<Mailbox> parse_address(std::string_view text) {
     if (!reader.take('@')) return wrong("the address has no @");
     if (const char* what = reader.read_domain(mailbox.domain)) return wrong(what);
     if (!reader.at_end()) return wrong("something follows the address");
-    if (auto ascii = ascii_domain(mailbox.domain); !ascii) return std::unexpected(ascii.error());
-    if (text.size() + 2 > path_max) return wrong("the address is longer than 254 octets");
+    const auto ascii = ascii_domain(mailbox.domain);
+    if (!ascii) return std::unexpected(ascii.error());
+    if (local_part.size() + 1 + std::max(ascii->size(), mailbox.domain.size()) + 2 > path_max)
+        return wrong("the address is longer than 254 octets");
     mailbox.local_part = local_part.starts_with('"') ? unquote(local_part) : std::move(local_part);
     return mailbox;
 }

@@ -1,5 +1,6 @@
 #include "common/mail/text_decoder.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -65,10 +66,36 @@ struct Group {
     const Charset* charset = nullptr;
     std::string bytes;
     std::vector<std::size_t> ends;  // where each word's bytes end
+    bool followed = false;          // by another word, of another charset
 };
 
-// UTF-8 whose only faults are characters cut off at the end of a word that is not the last: the
-// rest of them is lost, and nothing says that the label is wrong.
+// How text claims to be UTF-8 and where it fails.
+struct CutUtf8 {
+    bool whole_elsewhere = true;  // nothing is wrong but a character cut off at the end
+    std::size_t characters = 0;   // whole ones of more than one byte
+    std::size_t tail = 0;         // bytes of the character that was cut off
+
+    // A lone lead byte may as well be a letter of another charset.
+    bool is_evident() const { return whole_elsewhere && tail != 0 && (tail > 1 || characters > 1); }
+};
+
+CutUtf8 look_for_cut(std::string_view bytes) {
+    CutUtf8 result;
+    while (!bytes.empty()) {
+        const std::size_t n = utf8_sequence(bytes);
+        if (n == 0) {
+            result.whole_elsewhere = is_truncated_utf8(bytes);
+            result.tail = bytes.size();
+            break;
+        }
+        result.characters += n > 1 ? 1 : 0;
+        bytes.remove_prefix(n);
+    }
+    return result;
+}
+
+// UTF-8 whose only faults are characters cut off at the end of a word: the rest of them is lost,
+// and nothing says that the label is wrong.
 bool has_lost_pieces(const Group& group) {
     std::size_t begin = 0;
     bool lost = false;
@@ -76,15 +103,11 @@ bool has_lost_pieces(const Group& group) {
         std::string_view word(group.bytes);
         word = word.substr(begin, group.ends[w] - begin);
         begin = group.ends[w];
-        while (!word.empty()) {
-            const std::size_t n = utf8_sequence(word);
-            if (n == 0) {
-                if (w + 1 == group.ends.size() || !is_truncated_utf8(word)) return false;
-                lost = true;
-                break;
-            }
-            word.remove_prefix(n);
-        }
+        const CutUtf8 cut = look_for_cut(word);
+        if (!cut.whole_elsewhere) return false;
+        const bool last = w + 1 == group.ends.size() && !group.followed;
+        if (cut.tail != 0 && last && !cut.is_evident()) return false;
+        lost = lost || cut.tail != 0;
     }
     return lost;
 }
@@ -151,7 +174,7 @@ class Decoder {
         while (at_ < text_.size()) {
             if (is_blank(text_[at_]))
                 read_blanks();
-            else if (const auto word = read_encoded_word(text_.substr(at_)))
+            else if (const auto word = read_word(at_))
                 take_word(*word);
             else
                 read_raw();
@@ -161,6 +184,25 @@ class Decoder {
     }
 
   private:
+    // The encoded-word at `at`, unless it is one in form only.
+    std::optional<EncodedWord> read_word(std::size_t at) const {
+        auto word = read_encoded_word(text_.substr(at));
+        if (word && is_garbage(*word)) word.reset();
+        return word;
+    }
+
+    // Broken base64 that decodes to controls has lost more than its padding: it stays literal.
+    static bool is_garbage(const EncodedWord& word) {
+        if (word.encoding != 'B') return false;
+        bool fault = false;
+        const std::string bytes = decode_payload(word, fault);
+        const Charset* charset = find_charset(word.charset);
+        const bool shifts = charset != nullptr && !is_raw_charset(word.charset);
+        return fault && !shifts && std::ranges::any_of(bytes, [](char c) {
+                   return is_control(c) && c != '\t' && c != '\r' && c != '\n';
+               });
+    }
+
     void read_blanks() {
         bool line_open = false;  // inside a line that has had nothing but blanks so far
         for (; at_ < text_.size() && is_blank(text_[at_]); ++at_) {
@@ -187,6 +229,7 @@ class Decoder {
         const bool joins = group_ && group_->charset == charset && charset != nullptr;
         if (!joins) {
             const bool adjacent = group_.has_value();
+            if (adjacent) group_->followed = true;
             const std::string blanks = std::exchange(blanks_, {});
             close_group();
             if (!adjacent) result_.text += blanks;
@@ -221,7 +264,7 @@ class Decoder {
             plain = plain && !is_8bit(text_[at_]) && !is_control(text_[at_]);
             ++at_;
         } while (at_ < text_.size() && !is_blank(text_[at_]) &&
-                 !(text_[at_] == '=' && read_encoded_word(text_.substr(at_))));
+                 !(text_[at_] == '=' && read_word(at_)));
         const std::string_view bytes = text_.substr(begin, at_ - begin);
         close_group();
         result_.text += std::exchange(blanks_, {});
@@ -285,6 +328,10 @@ std::string decode_raw(std::string_view bytes, const TextOptions& options, TextD
     std::string text;
     if (cesu8_to_utf8(bytes, text)) return text;
     if (starts_with_utf16_mark(bytes)) {
+        defects.add(TextDefect::undecodable);
+        return replace_invalid_utf8(bytes);
+    }
+    if (look_for_cut(bytes).is_evident()) {
         defects.add(TextDefect::undecodable);
         return replace_invalid_utf8(bytes);
     }
