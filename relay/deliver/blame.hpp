@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace millrace::relay {
@@ -30,7 +31,21 @@ std::string_view to_string(Blame blame);
 /// messages_per_connection).
 bool is_limit(Blame blame);
 
-/// Types a 4xx or 5xx reply. The texts known stand in one table, each with an example in the tests;
+/// Which replies a phrase speaks for.
+enum class Severity : std::uint8_t { any, temporary, permanent };
+
+/// One row of the table of texts.
+struct BlamePhrase {
+    std::string_view phrase;  ///< lower-case; begins at the beginning of a word
+    Severity severity;
+    Blame blame;
+    std::string_view example;  ///< a reply, code first, that proves that the row fires
+};
+
+/// In the order in which they are tried: the special before the general.
+std::span<const BlamePhrase> blame_phrases();
+
+/// Types a 4xx or 5xx reply. The texts known stand in one table, each with an example;
 /// where none fits, the enhanced code decides; where that says nothing: none. Basic code wins over
 /// a contradicting enhanced one. Pure, total, linear.
 Blame blame_of(unsigned code, std::string_view enhanced, std::string_view text);
