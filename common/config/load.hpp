@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/result.hpp"
@@ -16,16 +17,23 @@ enum class Missing { is_error, means_defaults };
 /// Reads and checks a configuration file. The default file may be absent or empty: then every
 /// default holds. Failure (invalid): `FILE:LINE: unknown setting relay.spol: did you mean
 /// relay.spool?` – file, line, fault, next step; the first fault found.
-Result<Snapshot> load(const std::string& file, Missing missing);
+/// `warnings`, when given, gets what is allowed but seldom meant.
+Result<Snapshot> load(const std::string& file,
+                      Missing missing,
+                      std::vector<std::string>* warnings = nullptr);
 /// The same for text that is already here; `name` stands for the file in messages.
-Result<Snapshot> parse(const std::string& text, const std::string& name);
+Result<Snapshot> parse(const std::string& text,
+                       const std::string& name,
+                       std::vector<std::string>* warnings = nullptr);
 
 /// The whole configuration in force in libconfig syntax, every setting of the table with its value;
 /// parse(print(x)) == x.
 std::string print(const Settings& settings);
-/// The annotated example file and the reference page (Markdown), generated from the table.
+/// Generated from the table: the annotated example file, the reference page (Markdown), and the
+/// manual page millrace.conf(5).
 std::string example();
 std::string reference();
+std::string manual_page();
 
 /// "15m", "1h30m", "64M" and back: used by the table and by people's commands.
 Result<Duration> parse_duration(std::string_view text);

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,8 +9,9 @@
 #include "common/net/endpoint.hpp"
 #include "common/policy/settings.hpp"
 
-/// What the configuration file says, checked and complete: plain values, no libconfig. The reasons
-/// and the documentation of each setting stand in the table (common/config/table.cpp).
+/// What the configuration file says, checked and complete: plain values, no libconfig. The values
+/// written here are the defaults; bounds and documentation of each setting stand in the table
+/// (common/config/table.cpp).
 namespace millrace::config {
 
 enum class TlsLevel {
@@ -32,14 +32,16 @@ struct Listener {
     Profile profile = Profile::attached;
     std::vector<Network4or6> trusted;  ///< who may relay; default 127.0.0.0/8 and ::1/128
     std::string certificate, key;      ///< PEM files; STARTTLS is offered when both are set
+    bool operator==(const Listener&) const = default;
 };
 
 struct Route {
-    std::string domain;  ///< `example.com`, `.example.com` (subdomains), `*` (everything)
-    std::string host;    ///< name or address; empty: deliver by MX, other fields still count
+    std::string domain = "*";  ///< `example.com`, `.example.com` (subdomains), `*` (everything)
+    std::string host;          ///< name or address; empty: deliver by MX, other fields still count
     std::uint16_t port = 25;
     TlsLevel tls = TlsLevel::may;
     std::string user, password_file;  ///< AUTH to an upstream smart host; only over TLS
+    bool operator==(const Route&) const = default;
 };
 
 struct Delivery {
@@ -54,10 +56,20 @@ struct Delivery {
     TlsLevel tls = TlsLevel::may;
     bool ipv6 = false;  ///< IPv6 only when its source address is known to be good
     Duration expire_after = std::chrono::hours(24 * 5);
-    Duration delay_notice_after = std::chrono::hours(4);  ///< on listeners other than attached
-    std::vector<Duration> retry;                          ///< the schedule; the last step repeats
+    Duration delay_notice_after = std::chrono::hours(4);  ///< on listeners other than attached;
+                                                          ///< zero: never
+    /// The schedule; the last step repeats. Never empty.
+    std::vector<Duration> retry = {std::chrono::seconds(30),
+                                   std::chrono::minutes(2),
+                                   std::chrono::minutes(5),
+                                   std::chrono::minutes(15),
+                                   std::chrono::minutes(30),
+                                   std::chrono::hours(1),
+                                   std::chrono::hours(2),
+                                   std::chrono::hours(4)};
     Duration connect_timeout = std::chrono::seconds(30);
     Duration idle_connection = std::chrono::seconds(2);
+    bool operator==(const Delivery&) const = default;
 };
 
 struct Limits {
@@ -66,11 +78,14 @@ struct Limits {
     unsigned connections = 1000;  ///< open sessions of all listeners
     unsigned connections_per_client = 100;
     unsigned window = 20'000;  ///< works held in memory; the rest waits on disk
+    bool operator==(const Limits&) const = default;
 };
 
 struct Http {
     std::string address = "127.0.0.1";
-    std::uint16_t port = 0;  ///< 0: no HTTP
+    std::uint16_t port = 0;          ///< 0: no HTTP
+    std::vector<std::string> hosts;  ///< names a Host header may say, besides the loopback ones
+    bool operator==(const Http&) const = default;
 };
 
 struct Spool {
@@ -79,11 +94,13 @@ struct Spool {
     std::uint64_t results_reserve = 64ULL
                                     << 20;  ///< kept for delivery results while the disk is full
     Duration keep_events = std::chrono::hours(24 * 30);
+    bool operator==(const Spool&) const = default;
 };
 
 struct Dns {
     std::vector<std::string> servers;  ///< `ip[:port]`; empty: resolv.conf
     bool dnssec = true;
+    bool operator==(const Dns&) const = default;
 };
 
 struct Relay {
@@ -98,6 +115,7 @@ struct Relay {
     Http http;
     std::string event_log;     ///< JSON lines file; empty: none
     std::string handover_key;  ///< shared key file of milter and relay; empty: no header accepted
+    bool operator==(const Relay&) const = default;
 };
 
 struct Milter {
@@ -105,12 +123,16 @@ struct Milter {
     unsigned sessions_max = 500;
     Duration drain = std::chrono::seconds(20);
     std::string handover_key;
+    bool operator==(const Milter&) const = default;
+    std::vector<Network4or6> trusted;  ///< clients whose mail is ours; default 127.0.0.0/8, ::1/128
+    std::string message_log;           ///< JSON lines file, one object per message; empty: none
 };
 
 struct Settings {
     Relay relay;
     Milter milter;
     policy::Settings gate;
+    bool operator==(const Settings&) const = default;
 };
 
 using Snapshot = std::shared_ptr<const Settings>;

@@ -1,0 +1,55 @@
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config/complete.hpp"
+
+namespace millrace::config {
+namespace {
+
+enum class Secrecy { open, secret };
+
+void look(std::vector<std::string>& found,
+          std::string_view setting,
+          const std::string& file,
+          Secrecy secrecy) {
+    if (file.empty()) {
+        return;
+    }
+    struct stat status = {};
+    if (::stat(file.c_str(), &status) != 0 || ::access(file.c_str(), R_OK) != 0) {
+        found.push_back(
+            fmt::format("{}: {} cannot be read: {}", setting, file, std::strerror(errno)));
+    } else if (!S_ISREG(status.st_mode)) {
+        found.push_back(fmt::format("{}: {} is not a file", setting, file));
+    } else if (secrecy == Secrecy::secret && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+        found.push_back(
+            fmt::format("{}: {} is a secret that others may read or change: chmod 640 {}",
+                        setting,
+                        file,
+                        file));
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> check_files(const Settings& settings, Part part) {
+    std::vector<std::string> found;
+    if (part == Part::milter) {
+        look(found, "milter.handover_key", settings.milter.handover_key, Secrecy::secret);
+        return found;
+    }
+    look(found, "relay.handover_key", settings.relay.handover_key, Secrecy::secret);
+    for (auto const& listener : settings.relay.listeners) {
+        look(found, "relay.listeners.certificate", listener.certificate, Secrecy::open);
+        look(found, "relay.listeners.key", listener.key, Secrecy::secret);
+    }
+    for (auto const& route : settings.relay.routes) {
+        look(found, "relay.routes.password_file", route.password_file, Secrecy::secret);
+    }
+    return found;
+}
+
+}  // namespace millrace::config

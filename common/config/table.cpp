@@ -1,0 +1,485 @@
+#include "common/config/table.hpp"
+
+#include <fmt/format.h>
+
+#include "common/config/form.hpp"
+
+// A setting exists when an operator has two different right answers. Otherwise it is a constant
+// with a reason, next to the code that uses it.
+
+namespace millrace::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kilobyte = 1ULL << 10;
+constexpr std::uint64_t megabyte = 1ULL << 20;
+constexpr std::uint64_t terabyte = 1ULL << 40;
+constexpr hours day(24);
+
+const auto tls_levels = {std::pair<std::string_view, TlsLevel>{"none", TlsLevel::none},
+                         {"may", TlsLevel::may},
+                         {"encrypt", TlsLevel::encrypt},
+                         {"verify", TlsLevel::verify}};
+
+std::vector<std::string> texts_of(const std::vector<Network4or6>& networks) {
+    std::vector<std::string> texts;
+    for (auto const& network : networks) {
+        texts.push_back(fmt::format("{}/{}", network.base.to_string(), network.prefix));
+    }
+    return texts;
+}
+
+void describe_networks(Table& t, std::string name, std::vector<Network4or6>& networks, Text words) {
+    t.parsed(
+        std::move(name),
+        "networks",
+        [&networks](const std::vector<std::string>& texts) -> Objection {
+            std::vector<Network4or6> parsed;
+            for (auto const& text : texts) {
+                auto network = Network4or6::parse(text);
+                if (!network) {
+                    return fmt::format("{} is not a network, such as 192.0.2.0/24", quote(text));
+                }
+                if (network->prefix == 0) {
+                    return fmt::format("{} trusts everyone: that is an open relay", quote(text));
+                }
+                parsed.push_back(*network);
+            }
+            networks = std::move(parsed);
+            return std::nullopt;
+        },
+        [&networks] { return texts_of(networks); },
+        std::move(words));
+}
+
+void describe_listener(Table& t, Listener& l) {
+    t.text("address",
+           l.address,
+           form::address(),
+           {"Address to listen on.", "other machines hand their mail in here", {}});
+    t.number("port", l.port, {1, 65'535}, {"TCP port.", "the port is taken", {}});
+    t.choice("profile",
+             l.profile,
+             {{"attached", Profile::attached}, {"submission", Profile::submission}},
+             {"`attached`: beside an MTA on this machine, which has judged the mail already. "
+              "`submission`: clients connect directly.",
+              "applications use Millrace without a Postfix or Sendmail in front",
+              {}});
+    describe_networks(t,
+                      "trusted",
+                      l.trusted,
+                      {"Clients whose mail is relayed.",
+                       "a client on another machine is to be served",
+                       "127.0.0.0/8 and ::1/128"});
+    t.text("certificate",
+           l.certificate,
+           form::absolute_path(),
+           {"PEM file with the certificate chain; STARTTLS is offered when it and `key` are set.",
+            "clients connect over a network",
+            {}});
+    t.text(
+        "key", l.key, form::absolute_path(), {"PEM file with the private key of `certificate`."});
+}
+
+void describe_route(Table& t, Route& r) {
+    t.text("domain",
+           r.domain,
+           form::domain_pattern(),
+           {"Which recipients: `example.com`, `.example.com` (its subdomains) or `*` (everything). "
+            "The most exact route wins."});
+    t.text("host",
+           r.host,
+           form::host_or_address(),
+           {"Server that takes their mail; a name is looked up as an address, not as MX. Empty: by "
+            "MX, the rest of the route still counts."});
+    t.number("port", r.port, {1, 65'535}, {"Its TCP port."});
+    t.choice("tls",
+             r.tls,
+             tls_levels,
+             {"`none`: in clear. `may`: STARTTLS when offered. `encrypt`: always, whatever the "
+              "certificate. `verify`: always, with a trusted certificate of that name."});
+    t.text("user",
+           r.user,
+           form::any(),
+           {"Login at an upstream smart host; needs `tls` at `encrypt` or `verify`."});
+    t.text(
+        "password_file",
+        r.password_file,
+        form::absolute_path(),
+        {"File that holds the password of `user` in its first line, readable by the relay only."});
+}
+
+void describe_relay(Table& t, Relay& r) {
+    t.text("relay.hostname",
+           r.hostname,
+           form::host_name(),
+           {"The name in EHLO, Received and Message-ID. Receivers look it up: it should have an "
+            "address record, and the address should map back to it.",
+            "the machine's own name is not the one the world sees",
+            "the machine's full name"});
+    t.text("relay.event_log",
+           r.event_log,
+           form::absolute_path(),
+           {"File to which every event is appended as one JSON object per line. Empty: none; the "
+            "events are in the spool all the same.",
+            "another program follows the events"});
+    t.text(
+        "relay.handover_key",
+        r.handover_key,
+        form::absolute_path(),
+        {"Key file shared with the milter; with it the relay believes what the milter says about "
+         "a message. Empty: the relay judges again.",
+         "the milter runs in front of this relay"});
+    t.text(
+        "relay.spool.directory",
+        r.spool.directory,
+        form::absolute_path(),
+        {"Where accepted mail is kept until it is delivered.", "the disk for mail is another one"});
+    t.size("relay.spool.free_min",
+           r.spool.free_min,
+           {16 * megabyte, terabyte},
+           {"With less free space than this new mail is put off with 452; delivery goes on.",
+            "the disk is very small, or shared"});
+    t.size("relay.spool.results_reserve",
+           r.spool.results_reserve,
+           {megabyte, terabyte},
+           {"Space kept for the results of deliveries, so that a full disk doubles nothing.",
+            "millions of recipients are queued"});
+    t.duration("relay.spool.keep_events",
+               r.spool.keep_events,
+               {hours(1), 3'650 * day},
+               {"How long events are kept for `show` and `events`.",
+                "more history is wanted, or less disk used"});
+    t.text("relay.control.socket",
+           r.control_socket,
+           form::socket_path(),
+           {"Unix socket of the `millrace` command. Whoever may write to it may hold, remove and "
+            "bounce mail.",
+            {},
+            "control.sock in the spool directory"});
+    t.groups("relay.listeners",
+             r.listeners,
+             describe_listener,
+             {"Where mail comes in by SMTP.",
+              "clients on other machines, or other ports",
+              "one `attached` listener on 127.0.0.1, port 2525"});
+    t.texts("relay.dns.servers",
+            r.dns.servers,
+            form::name_server(),
+            {"Name servers to ask, as `ip` or `ip:port`. Empty: those of /etc/resolv.conf.",
+             "mail gets a resolver of its own"});
+    t.yes_no("relay.dns.dnssec",
+             r.dns.dnssec,
+             {"Validate answers.", "the name servers in reach break DNSSEC"});
+    t.groups("relay.routes",
+             r.routes,
+             describe_route,
+             {"Ways that override the DNS, for one domain or for everything.",
+              "mail leaves through an upstream smart host, or a domain has its server inside",
+              "none: by MX"});
+}
+
+void describe_delivery(Table& t, Delivery& d) {
+    t.word(
+        "relay.delivery.private_addresses",
+        {"refuse", "allow"},
+        [&d](std::size_t i) { d.private_addresses = i == 1; },
+        [&d] { return d.private_addresses ? 1U : 0U; },
+        {"Whether an MX record may point to a loopback or private address.",
+         "receiving servers are inside your own network"});
+    t.number(
+        "relay.delivery.connections_per_site",
+        d.connections_per_site,
+        {1, 10'000},
+        {"Open connections to one receiving server, at most.", "a receiver tells you its limit"});
+    t.number("relay.delivery.connections_total",
+             d.connections_total,
+             {1, 100'000},
+             {"Open connections to all receiving servers together, at most."});
+    t.number("relay.delivery.messages_per_connection",
+             d.messages_per_connection,
+             {1, 100'000},
+             {"After so many messages a connection is closed and a new one opened."});
+    t.real("relay.delivery.connections_per_second",
+           d.connections_per_second,
+           {0, 10'000},
+           {"New connections to one receiving server per second, at most; 0: no limit."});
+    t.real("relay.delivery.messages_per_second",
+           d.messages_per_second,
+           {0, 100'000},
+           {"Messages to one receiving server per second, at most; 0: no limit.",
+            "a receiver tells you its rate"});
+    t.number(
+        "relay.delivery.port",
+        d.port,
+        {1, 65'535},
+        {"TCP port of receiving servers.", "tests and closed networks; the world listens on 25"});
+    t.choice("relay.delivery.tls",
+             d.tls,
+             tls_levels,
+             {"TLS towards receiving servers found by MX; the levels are those of a route.",
+              "policy forbids mail in clear: what cannot be encrypted then waits, and bounces"});
+    t.yes_no("relay.delivery.ipv6",
+             d.ipv6,
+             {"Deliver over IPv6 too.",
+              "this machine's IPv6 address has a reverse record and a reputation"});
+    t.duration("relay.delivery.expire_after",
+               d.expire_after,
+               {seconds(1), 60 * day},
+               {"A message that could not be delivered for so long is returned to its sender."});
+    t.duration("relay.delivery.delay_notice_after",
+               d.delay_notice_after,
+               {seconds(0), 60 * day},
+               {"After so long a sender is told once that a message is delayed; 0s: never. Mail of "
+                "`attached` listeners never causes such notices."});
+    t.durations("relay.delivery.retry",
+                d.retry,
+                {milliseconds(10), 7 * day},
+                {"Time from each failed attempt to the next, some of it by chance; the last one "
+                 "repeats."});
+    t.duration("relay.delivery.connect_timeout",
+               d.connect_timeout,
+               {milliseconds(100), minutes(5)},
+               {"Time to a TCP connection, per address."});
+    t.duration("relay.delivery.idle_connection",
+               d.idle_connection,
+               {seconds(0), minutes(5)},
+               {"How long an idle connection is kept for the next message."});
+}
+
+void describe_limits(Table& t, Limits& l, Http& h) {
+    t.size("relay.limits.message_size",
+           l.message_size,
+           {64 * kilobyte, 1024 * megabyte},
+           {"Largest message taken; announced as SIZE.", "attachments are larger"});
+    t.number("relay.limits.recipients_per_message",
+             l.recipients_per_message,
+             {100, 50'000},
+             {"Recipients of one message; RFC 5321 §4.5.3.1.8 asks for 100 at least."});
+    t.number("relay.limits.connections",
+             l.connections,
+             {1, 100'000},
+             {"Open SMTP sessions of all listeners; above, clients are told to come later."});
+    t.number("relay.limits.connections_per_client",
+             l.connections_per_client,
+             {1, 100'000},
+             {"Open SMTP sessions of one client address."});
+    t.number("relay.limits.window",
+             l.window,
+             {100, 1'000'000},
+             {"Recipients held in memory; the rest waits on disk.",
+              "memory is scarce (about 1 KiB each), or many destinations are slow at once"});
+    t.text("relay.http.address",
+           h.address,
+           form::address(),
+           {"Address of the HTTP pages /metrics, /healthz and /readyz.",
+            "Prometheus runs on another machine; put a firewall before it"});
+    t.number("relay.http.port",
+             h.port,
+             {0, 65'535},
+             {"Port of the HTTP pages; 0: none.", "the relay is monitored"});
+    t.texts("relay.http.hosts",
+            h.hosts,
+            Form{"host names", form::host_or_address().check},
+            {"Names that a request's Host header may carry, besides localhost and loopback "
+             "addresses; anything else is refused, so that no web page can read the metrics.",
+             "Prometheus reaches the page under a name"});
+}
+
+void describe_milter(Table& t, Milter& m) {
+    t.text("milter.socket",
+           m.socket,
+           form::milter_socket(),
+           {"Where Postfix or Sendmail reaches the milter: `unix:/path`, `inet:PORT@HOST` or "
+            "`inet6:PORT@HOST`.",
+            "the MTA runs in a chroot, or on another machine"});
+    t.number("milter.sessions_max",
+             m.sessions_max,
+             {1, 10'000},
+             {"MTA connections checked at once; each costs a thread. Above, mail is put off with a "
+              "temporary error."});
+    t.duration("milter.drain",
+               m.drain,
+               {seconds(0), seconds(25)},
+               {"How long a stopping milter waits for messages under way."});
+    describe_networks(
+        t,
+        "milter.trusted",
+        m.trusted,
+        {"Clients whose mail is checked and mended as our own, besides those that log "
+         "in and programs on the MTA's machine. Mail of all others passes untouched.",
+         "applications on other machines hand their mail to this MTA",
+         "127.0.0.0/8 and ::1/128"});
+    t.text("milter.message_log",
+           m.message_log,
+           form::absolute_path(),
+           {"File to which one JSON object per message is appended; SIGHUP opens it again. Empty: "
+            "none, the log has one line per message all the same.",
+            "another program follows what the gate does"});
+    t.text("milter.handover_key",
+           m.handover_key,
+           form::absolute_path(),
+           {"Key file shared with the relay; with it the milter hands its verdict over, signed. "
+            "Empty: it hands nothing over.",
+            "the relay behind the MTA is Millrace"});
+}
+
+std::string text_of(const policy::KnownSender& sender) {
+    using Scope = policy::KnownSender::Scope;
+    switch (sender.scope) {
+        case Scope::exact:
+            return "=" + sender.name;
+        case Scope::only_subdomains:
+            return "*." + sender.name;
+        case Scope::with_subdomains:
+        case Scope::mailbox:
+            break;
+    }
+    return sender.name;
+}
+
+void describe_check(Table& t, policy::Settings& g, const policy::CheckRow& row) {
+    using policy::Action;
+    std::vector<std::string> words{"off", "note", "reject"};
+    std::vector<Action> actions{Action::off, Action::note, Action::reject};
+    if (row.repairable) {
+        words.insert(words.begin() + 2, "repair");
+        actions.insert(actions.begin() + 2, Action::repair);
+    }
+    auto const check = row.check;
+    t.word(
+        "gate.checks." + policy::code_of(check),
+        words,
+        [&g, check, actions](std::size_t i) {
+            g.actions[static_cast<std::size_t>(check)] = actions[i];
+        },
+        [&g, check, actions] {
+            auto const found = std::find(actions.begin(), actions.end(), g.action(check));
+            return static_cast<std::size_t>(found - actions.begin()) % actions.size();
+        },
+        {row.repairable ? fmt::format("{}. Repair: {}.", row.fault, row.repair_text)
+                        : fmt::format("{}. It cannot be repaired.", row.fault),
+         {},
+         {}});
+}
+
+void describe_gate(Table& t, policy::Settings& g) {
+    t.choice(
+        "gate.mode",
+        g.mode,
+        {{"enforce", policy::Mode::enforce}, {"report-only", policy::Mode::report_only}},
+        {"`enforce` mends and refuses; `report-only` says in the log what it would do and lets "
+         "everything pass unchanged.",
+         "a running mail server gets the gate for the first time"});
+    t.parsed(
+        "gate.known_domains",
+        "domains and addresses",
+        [&g](const std::vector<std::string>& texts) -> Objection {
+            std::vector<policy::KnownSender> known;
+            for (auto const& text : texts) {
+                auto sender = policy::parse_known_sender(text);
+                if (!sender) {
+                    return fmt::format(
+                        "{} is not a sender: write example.com (with its subdomains), "
+                        "=example.com, *.example.com or user@example.com",
+                        quote(text));
+                }
+                known.push_back(std::move(*sender));
+            }
+            g.known = std::move(known);
+            return std::nullopt;
+        },
+        [&g] {
+            std::vector<std::string> texts;
+            for (auto const& sender : g.known) {
+                texts.push_back(text_of(sender));
+            }
+            return texts;
+        },
+        {"Your own From domains: `example.com` with its subdomains, `=example.com` alone, "
+         "`*.example.com` only its subdomains, `user@example.com` one mailbox. Empty: the Sender "
+         "rule "
+         "sleeps.",
+         "mail under other people's domains passes through here"});
+    t.text("gate.sender",
+           g.sender,
+           form::mailbox(),
+           {"Address in the Sender field that is added to mail from unknown domains.",
+            {},
+            "postmaster at `relay.hostname`"});
+    t.choice("gate.unverified_from",
+             g.unverified_from,
+             {{"sender-header", policy::UnverifiedFrom::sender_header},
+              {"reject", policy::UnverifiedFrom::reject}},
+             {"Mail from an unknown domain gets a Sender field, or is refused."});
+    t.choice("gate.sender_trigger",
+             g.trigger,
+             {{"header-from", policy::SenderTrigger::header_from},
+              {"mail-from", policy::SenderTrigger::mail_from},
+              {"either", policy::SenderTrigger::either}},
+             {"Which domain must be known: that of the From field, that of the envelope sender, or "
+              "both."});
+    t.text("gate.fallback_charset",
+           g.fallback_charset,
+           form::charset(),
+           {"Character set of unencoded 8-bit text that is not UTF-8.",
+            "your applications write in another one, such as windows-1251 or shift_jis"});
+    t.number("gate.tag_length_max",
+             g.tag_length_max,
+             {1, 900},
+             {"Longest X-tag; a longer one counts as invalid."});
+    t.number(
+        "gate.field_size_max", g.field_size_max, {998, 1'000'000}, {"Bytes in one header field."});
+    t.number("gate.block_size_max",
+             g.block_size_max,
+             {16'384, 10'000'000},
+             {"Bytes in all header fields together."});
+    t.number("gate.field_count_max",
+             g.field_count_max,
+             {50, 100'000},
+             {"Header fields of one message."});
+    for (auto const& row : policy::check_table()) {
+        describe_check(t, g, row);
+    }
+}
+
+}  // namespace
+
+std::vector<Setting> table(Settings& settings) {
+    Table t;
+    describe_relay(t, settings.relay);
+    describe_delivery(t, settings.relay.delivery);
+    describe_limits(t, settings.relay.limits, settings.relay.http);
+    describe_milter(t, settings.milter);
+    describe_gate(t, settings.gate);
+    return std::move(t).lines();
+}
+
+std::string_view about_group(std::string_view name) {
+    constexpr std::pair<std::string_view, std::string_view> groups[] = {
+        {"relay", "millrace-relay: takes mail, keeps it, delivers it."},
+        {"relay.spool", "The spool: what has been taken over and is not delivered yet."},
+        {"relay.control", "The socket of the `millrace` command."},
+        {"relay.dns", "Where names are looked up."},
+        {"relay.delivery", "How mail leaves."},
+        {"relay.limits", "What is taken at most."},
+        {"relay.http", "Pages for monitoring."},
+        {"milter", "millrace-milter: the gate beside Postfix or Sendmail."},
+        {"gate", "What is checked and mended in every message, in the milter and in the relay."},
+        {"gate.checks",
+         "What each check does with its fault: nothing (`off`), write it down (`note`), mend it "
+         "(`repair`), refuse the message (`reject`)."},
+    };
+    for (auto const& [group, sentence] : groups) {
+        if (group == name) {
+            return sentence;
+        }
+    }
+    return {};
+}
+
+}  // namespace millrace::config
