@@ -167,10 +167,8 @@ void RocksBatch::put_work(const WorkRecord& record) {
 }
 
 void RocksBatch::put_due(const Work& work) {
-    std::string born;
-    append_be64(born, static_cast<std::uint64_t>(work.born.time_since_epoch().count()));
     due_keys_.push_back(due_key(work));
-    put(Family::due, due_keys_.back(), born);
+    put(Family::due, due_keys_.back(), encode_born(work.born));
 }
 
 void RocksBatch::drop_due(const Work& work) {

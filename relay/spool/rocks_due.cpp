@@ -54,6 +54,16 @@ std::string due_key(const Work& work) {
     return place(work.destination + (work.held ? held : waiting), work.due, work.key);
 }
 
+std::string encode_born(Time born) {
+    std::string out;
+    append_be64(out, sortable(born));
+    return out;
+}
+
+Time decode_born(std::string_view value) {
+    return from_sortable(read_be64(value));
+}
+
 std::string RocksDue::begin_scan(const std::string& prefix) {
     std::lock_guard const lock(mutex_);
     if (heads_.size() >= heads_kept && !heads_.contains(prefix)) heads_.erase(heads_.begin());
@@ -134,7 +144,7 @@ Result<std::vector<DestinationSummary>> RocksDue::summary() const {
             out.emplace_back().destination = name;
         }
         auto& row = out.back();
-        row.oldest = std::min(row.oldest, from_sortable(read_be64(view(at->value()))));
+        row.oldest = std::min(row.oldest, decode_born(view(at->value())));
         if (place.prefix.back() == held) {
             ++row.held;
         } else {

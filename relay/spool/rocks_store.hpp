@@ -30,6 +30,9 @@ enum class Family : std::size_t {
 std::string message_key(MessageId id);
 std::string work_key(const WorkKey& key);
 std::string due_key(const Work& work);
+/// The value of an entry in `due`.
+std::string encode_born(Time born);
+Time decode_born(std::string_view value);
 std::string event_key(std::uint64_t id);
 std::string story_key(MessageId message, std::uint64_t event);
 WorkKey parse_work_key(std::string_view key);

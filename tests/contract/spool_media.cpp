@@ -1,0 +1,92 @@
+#include <cstdlib>
+#include <filesystem>
+
+#include "relay/spool/memory_spool.hpp"
+#include "relay/spool/rocks_spool.hpp"
+#include "relay/spool/rocks_store.hpp"
+#include "tests/contract/spool_contract.hpp"
+
+// The spools that the suite runs on.
+
+namespace millrace::relay {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MemoryMedium final : public SpoolUnderTest {
+  public:
+    std::unique_ptr<Spool> open(asio::any_io_executor executor, Clock& clock, Log& log) override {
+        return std::make_unique<MemorySpool>(disk_, executor, clock, log, MemorySpool::Options{});
+    }
+    void crash(std::unique_ptr<Spool> spool) override {
+        disk_->crash();
+        spool.reset();
+    }
+    void fill(bool full) override {
+        disk_->reserve = full ? 1U << 20U : 0;
+        disk_->capacity = full ? disk_->durable().body_bytes + disk_->reserve : UINT64_MAX;
+    }
+    bool rot(MessageId id) override { return disk_->rot(id); }
+
+  private:
+    std::shared_ptr<MemoryDisk> disk_ = std::make_shared<MemoryDisk>();
+};
+
+class RocksMedium final : public SpoolUnderTest {
+  public:
+    RocksMedium() {
+        auto name = (fs::temp_directory_path() / "millrace-spool-XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) std::abort();
+        root_ = name;
+        fs::create_directory(here());
+    }
+    ~RocksMedium() override { fs::remove_all(root_); }
+
+    std::unique_ptr<Spool> open(asio::any_io_executor executor, Clock& clock, Log& log) override {
+        RocksOptions options;
+        options.directory = here();
+        options.free_min = full_ ? UINT64_MAX / 8 : 1U << 20U;
+        options.reserve = 1U << 20U;
+        auto spool = open_rocks_spool(options, executor, clock, log);
+        if (!spool) {
+            ADD_FAILURE() << spool.error().detail;
+            return nullptr;
+        }
+        return std::move(*spool);
+    }
+    void crash(std::unique_ptr<Spool> spool) override {
+        // What kill -9 leaves: the files as they are at this moment, nothing closed or flushed.
+        auto const before = here();
+        ++life_;
+        fs::copy(before, here(), fs::copy_options::recursive);
+        spool.reset();
+        fs::remove_all(before);
+    }
+    void fill(bool full) override { full_ = full; }
+    bool rot(MessageId id) override {
+        auto const store = RocksStore::open(here() + "/store", 1ULL << 30U, nullptr);
+        if (!store) return false;
+        auto bytes = (*store)->get(Family::body, message_key(id), "body");
+        if (!bytes) return false;
+        bytes->back() = static_cast<char>(bytes->back() ^ 1);
+        return (*store)->db().Put({}, (*store)->family(Family::body), message_key(id), *bytes).ok();
+    }
+
+  private:
+    std::string here() const { return root_ + "/" + std::to_string(life_); }
+    std::string root_;
+    int life_ = 0;
+    bool full_ = false;
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Spools,
+    SpoolContract,
+    testing::Values(
+        std::pair<std::string, MakeSpool>("Memory",
+                                          [] { return std::make_unique<MemoryMedium>(); }),
+        std::pair<std::string, MakeSpool>("Rocks", [] { return std::make_unique<RocksMedium>(); })),
+    [](auto const& info) { return info.param.first; });
+
+}  // namespace
+}  // namespace millrace::relay
