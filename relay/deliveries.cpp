@@ -319,7 +319,7 @@ Task<bool> Dispatcher::commit(Batch batch) {
                 }
             }
             if (!committed->events.empty()) {
-                on_events_();
+                on_events_(*committed);
             }
             co_return true;
         }

@@ -1,5 +1,6 @@
 #include "relay/dispatcher.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "common/base/check.hpp"
@@ -28,7 +29,11 @@ ScheduleLimits limits_of(const config::Relay& relay) {
 }
 
 SettlementRules rules_of(const config::Relay& relay) {
-    return {{relay.delivery.retry, relay.delivery.expire_after}, relay.delivery.delay_notice_after};
+    // Beside an MTA the users know its delay notices; a second set would only confuse (design §6).
+    bool const stands_alone = std::ranges::any_of(
+        relay.listeners, [](auto const& l) { return l.profile != config::Profile::attached; });
+    return {{relay.delivery.retry, relay.delivery.expire_after},
+            stands_alone ? relay.delivery.delay_notice_after : Duration::max()};
 }
 
 RecipientOutcome outcome_of(const Undeliverable& routing) {
@@ -53,7 +58,7 @@ RecipientOutcome outcome_of(const Unknown& routing) {
 
 Dispatcher::Dispatcher(DispatcherParts parts,
                        config::Snapshot settings,
-                       std::function<void()> on_events,
+                       std::function<void(const Committed&)> on_events,
                        std::function<void(std::string)> on_broken)
     : parts_(parts),
       settings_(std::move(settings)),

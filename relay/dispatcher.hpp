@@ -47,7 +47,7 @@ class Dispatcher {
     /// everything.
     Dispatcher(DispatcherParts parts,
                config::Snapshot settings,
-               std::function<void()> on_events,
+               std::function<void(const Committed&)> on_events,
                std::function<void(std::string why)> on_broken);
     ~Dispatcher();
     Dispatcher(const Dispatcher&) = delete;
@@ -117,7 +117,7 @@ class Dispatcher {
     DispatcherParts parts_;
     config::Snapshot settings_;
     SettlementRules rules_;
-    std::function<void()> on_events_;
+    std::function<void(const Committed&)> on_events_;
     std::function<void(std::string)> on_broken_;
     Scheduler scheduler_;
     Signal changed_;

@@ -351,8 +351,7 @@ Task<Result<Changed>> OperatorDesk::change(
             co_return std::unexpected(committed.error());
         }
         parts_.dispatcher.changed(applied);
-        count_events(committed->events);
-        parts_.on_events();
+        parts_.on_committed(*committed);
     }
     if (works->size() == max) {
         changed.next = works->back().key;

@@ -24,7 +24,7 @@ class OperatorDesk final : public Operations {
         Log& log;
         std::function<unsigned()> sessions;  ///< open intake sessions
         std::function<Result<std::vector<std::string>>()> reload;
-        std::function<void()> on_events;
+        std::function<void(const Committed&)> on_committed;
     };
     OperatorDesk(Parts parts, std::string hostname);
 

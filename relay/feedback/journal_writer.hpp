@@ -35,8 +35,8 @@ class JournalWriter {
     Task<void> run();
     /// There are new events. Cheap; call it after every commit.
     void notify() { changed_.notify(); }
-    /// The file was moved away (log rotation, SIGHUP): closes it, opens it anew before the next
-    /// line.
+    /// The file was moved away (log rotation, SIGHUP): it is opened anew for every page anyway; this
+    /// only makes the writer look.
     void reopen();
     /// Ends run() after the batch under way.
     void stop();
@@ -47,10 +47,6 @@ class JournalWriter {
     const std::string& trouble() const { return trouble_; }
 
   private:
-    struct Written {
-        std::string trouble;  ///< empty: all of it is in the file
-    };
-
     Task<bool> load_cursor();
     Task<bool> follow();
     Task<bool> append(std::string lines);
@@ -68,7 +64,6 @@ class JournalWriter {
     std::uint64_t trimmed_ = 0;
     Time trim_at_{};
     std::string trouble_;
-    bool reopen_ = false;
     bool stopping_ = false;
 };
 

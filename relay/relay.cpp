@@ -1,0 +1,214 @@
+#include "relay/relay.hpp"
+
+#include "relay/custodian.hpp"
+#include "relay/deliver/router.hpp"
+#include "relay/dispatcher.hpp"
+#include "relay/feedback/journal_writer.hpp"
+#include "relay/intake/smtp_server.hpp"
+#include "relay/operator_desk.hpp"
+
+namespace millrace::relay {
+namespace {
+
+std::vector<Endpoint> own_endpoints(const std::vector<std::unique_ptr<Listener>>& listeners) {
+    std::vector<Endpoint> own;
+    own.reserve(listeners.size());
+    for (auto const& listener : listeners) {
+        own.push_back(listener->local());
+    }
+    return own;
+}
+
+/// Settings that a running relay cannot change.
+std::vector<std::string> needs_restart(const config::Relay& old, const config::Relay& now) {
+    std::vector<std::string> names;
+    auto check = [&](bool same, const char* name) {
+        if (!same) {
+            names.emplace_back(name);
+        }
+    };
+    check(old.spool.directory == now.spool.directory, "relay.spool.directory");
+    check(old.control_socket == now.control_socket, "relay.control.socket");
+    check(old.event_log == now.event_log, "relay.event_log");
+    check(old.http.address == now.http.address && old.http.port == now.http.port, "relay.http");
+    check(old.dns.servers == now.dns.servers && old.dns.dnssec == now.dns.dnssec, "relay.dns");
+    bool same = old.listeners.size() == now.listeners.size();
+    for (std::size_t i = 0; same && i < old.listeners.size(); ++i) {
+        same = old.listeners[i].address == now.listeners[i].address &&
+               old.listeners[i].port == now.listeners[i].port;
+    }
+    check(same, "relay.listeners");
+    return names;
+}
+
+}  // namespace
+
+/// The rooms in the order in which mail walks through them; destroyed from the last to the first.
+struct Relay::Rooms {
+    Rooms(Relay& relay,
+          World w,
+          config::Snapshot s,
+          std::vector<std::unique_ptr<Listener>> listeners)
+        : world(w),
+          settings(std::move(s)),
+          own(own_endpoints(listeners)),
+          ids(0, w.spool.last_id()),
+          work(w.executor, w.log, "relay"),
+          journal(w.executor,
+                  w.spool,
+                  w.clock,
+                  w.pool,
+                  w.log,
+                  settings->relay.event_log,
+                  settings->relay.spool.keep_events),
+          router(w.executor, w.resolver, w.clock, w.log, settings, own),
+          dispatcher(
+              {w.executor, w.clock, w.random, w.network, w.spool, router, ids, w.log, w.metrics},
+              settings,
+              [this](const Committed& committed) { grown(committed); },
+              [this, &relay](std::string why) { broken(relay, std::move(why)); }),
+          custodian({w.clock,
+                     w.spool,
+                     dispatcher,
+                     ids,
+                     work,
+                     [this](const Committed& committed) { grown(committed); },
+                     [this, &relay](std::string why) {
+                         broken(relay, std::move(why));
+                     }}),
+          server(
+              {w.executor, w.clock, w.log, w.metrics, custodian}, settings, std::move(listeners)),
+          desk({w.clock,
+                w.spool,
+                dispatcher,
+                ids,
+                w.log,
+                [this] { return static_cast<unsigned>(server.sessions()); },
+                [this, &relay] { return reload(relay); },
+                [this](const Committed& committed) {
+                    grown(committed);
+                }},
+               settings->relay.hostname) {
+        w.metrics.gauge("millrace_queued_recipients",
+                        "Recipients in the queue, held ones included.",
+                        [this] { return static_cast<double>(world.spool.health().queued); });
+        w.metrics.gauge("millrace_spool_free_bytes",
+                        "Free space of the spool's file system.",
+                        [this] { return static_cast<double>(world.spool.health().free_bytes); });
+        w.metrics.gauge("millrace_delivery_connections",
+                        "Open connections to receiving servers.",
+                        [this] { return static_cast<double>(dispatcher.deliveries()); });
+        w.metrics.gauge("millrace_intake_sessions", "Open sessions of clients.", [this] {
+            return static_cast<double>(server.sessions());
+        });
+    }
+
+    /// The journal has new events.
+    void grown(const Committed& committed) {
+        desk.count_events(committed.events);
+        journal.notify();
+    }
+
+    void broken(Relay& relay, std::string why) {
+        if (is_broken) {
+            return;
+        }
+        is_broken = true;
+        world.log.error("spool.broken", {{"why", why}});
+        desk.problem("spool.broken", why);
+        if (relay.on_broken) {
+            relay.on_broken(std::move(why));
+        }
+    }
+
+    Result<std::vector<std::string>> reload(Relay& relay) {
+        if (!relay.read_settings) {
+            return failure(Fault::unavailable, "this relay runs without a configuration file");
+        }
+        auto fresh = relay.read_settings();
+        if (!fresh) {
+            world.log.error(
+                "settings.refused",
+                {{"why", fresh.error().detail}, {"next", "the old ones stay in force"}});
+            desk.problem("settings.refused", fresh.error().detail);
+            return std::unexpected(fresh.error());
+        }
+        return relay.configure(std::move(*fresh));
+    }
+
+    World world;
+    config::Snapshot settings;
+    std::vector<Endpoint> own;
+    MessageIds ids;
+    TaskGroup work;
+    JournalWriter journal;
+    Router router;
+    Dispatcher dispatcher;
+    Custodian custodian;
+    SmtpServer server;
+    OperatorDesk desk;
+    bool is_broken = false;
+};
+
+Relay::Relay(World world,
+             config::Snapshot settings,
+             std::vector<std::unique_ptr<Listener>> listeners)
+    : rooms_(std::make_unique<Rooms>(*this, world, std::move(settings), std::move(listeners))) {}
+
+Relay::~Relay() = default;
+
+void Relay::start() {
+    rooms_->dispatcher.start();
+    rooms_->work.spawn(rooms_->journal.run());
+    rooms_->server.start();
+}
+
+Task<void> Relay::stop(Time deadline) {
+    // From the door inwards: what comes in is settled before what goes out, and the journal ends
+    // last.
+    co_await rooms_->server.stop(deadline);
+    co_await rooms_->dispatcher.stop(deadline);
+    co_await rooms_->router.stop();
+    rooms_->journal.stop();
+    rooms_->work.stop();
+    co_await rooms_->work.drained();
+}
+
+std::vector<std::string> Relay::configure(config::Snapshot settings) {
+    auto names = needs_restart(rooms_->settings->relay, settings->relay);
+    rooms_->settings = settings;
+    rooms_->router.configure(settings, rooms_->own);
+    rooms_->dispatcher.configure(settings);
+    rooms_->server.configure(settings);
+    rooms_->world.log.info("settings.loaded", {{"needs_restart", names.size()}});
+    return names;
+}
+
+void Relay::reopen_logs() {
+    rooms_->journal.reopen();
+}
+
+Operations& Relay::operations() {
+    return rooms_->desk;
+}
+
+Result<std::vector<std::unique_ptr<Listener>>> open_listeners(Network& network,
+                                                              const config::Relay& settings) {
+    std::vector<std::unique_ptr<Listener>> listeners;
+    for (auto const& wanted : settings.listeners) {
+        boost::system::error_code bad;
+        Endpoint at{boost::asio::ip::make_address(wanted.address, bad), wanted.port};
+        if (bad) {
+            return failure(Fault::invalid,
+                           "listener address " + wanted.address + " is no IP address");
+        }
+        auto listener = network.listen(at);
+        if (!listener) {
+            return std::unexpected(listener.error());
+        }
+        listeners.push_back(std::move(*listener));
+    }
+    return listeners;
+}
+
+}  // namespace millrace::relay
