@@ -1,0 +1,187 @@
+#include "milter/session.hpp"
+
+#include <algorithm>
+
+namespace millrace::milter {
+namespace {
+
+/// A message's buffers are kept for the next one up to this size: a session may idle for hours.
+constexpr std::size_t buffer_kept = 64 << 10;
+
+std::string_view word(policy::Origin origin) {
+    switch (origin) {
+        case policy::Origin::submission:
+            return "submission";
+        case policy::Origin::local:
+            return "local";
+        case policy::Origin::smtp:
+            break;
+    }
+    return "smtp";
+}
+
+}  // namespace
+
+void Session::connect(const Client& client) {
+    abort();
+    sendmail_ = !client.mta.starts_with("Postfix");
+    client_ = client.address;
+}
+
+void Session::begin(const MailCommand& command, PinnedRules rules) {
+    abort();
+    in_message_ = true;
+    std::string_view sender = command.sender;
+    brackets_ = sender.starts_with('<') && sender.ends_with('>');
+    if (brackets_) {
+        sender = sender.substr(1, sender.size() - 2);
+    }
+    sender_ = sender;
+    account_ = command.account;
+    smtputf8_ = std::ranges::any_of(command.parameters, [](std::string_view parameter) {
+        return mail::same_name(parameter, "SMTPUTF8");
+    });
+    rules_ = std::move(rules);
+}
+
+void Session::recipient() {
+    ++recipients_;
+}
+
+void Session::header(std::string_view name, std::string_view value) {
+    if (overflow_ || bytes_.size() + name.size() + value.size() > block_max) {
+        overflow_ = true;
+        return;
+    }
+    bytes_.append(name).append(value);
+    extents_.push_back(
+        {static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(value.size())});
+}
+
+void Session::abort() {
+    in_message_ = brackets_ = smtputf8_ = overflow_ = false;
+    recipients_ = 0;
+    sender_.clear();
+    account_.clear();
+    bytes_.clear();
+    extents_.clear();
+    if (bytes_.capacity() > buffer_kept) {
+        bytes_.shrink_to_fit();
+        extents_.shrink_to_fit();
+    }
+    rules_.reset();
+}
+
+Decision Session::end_of_message(std::string_view queue_id, const policy::Invention& invention) {
+    const policy::Origin from = origin();
+    const bool ours = from != policy::Origin::smtp;
+    Decision decision = overflow_ && rules_ && ours ? too_large() : judge(invention);
+    Report& report = decision.report;
+    report.queue_id = queue_id;
+    report.origin = word(from);
+    report.account = account_;
+    report.sender = sender_;
+    report.recipients = recipients_;
+    if (decision.reply.kind != Reply::Kind::accept) {
+        report.reply =
+            decision.reply.code + " " + decision.reply.enhanced + " " + decision.reply.text;
+    }
+    abort();
+    return decision;
+}
+
+Decision Session::judge(const policy::Invention& invention) const {
+    Decision decision;
+    if (!rules_) {  // end-of-message without MAIL: not of this protocol
+        decision.reply = trouble();
+        decision.report.verdict = "tempfail";
+        return decision;
+    }
+    if (origin() == policy::Origin::smtp) {
+        decision.report.verdict = "untouched";
+        return decision;
+    }
+    const policy::Envelope envelope{.mail_from = sender_,
+                                    .account = account_,
+                                    .origin = origin(),
+                                    .smtputf8 = smtputf8_,
+                                    .mta_adds_message_id = sendmail_};
+    const std::vector<mail::HeaderField> block = fields();
+    policy::Outcome outcome = policy::evaluate(envelope, block, rules_->gate, invention);
+    Report& report = decision.report;
+    report.tag = outcome.tag;
+    report.defects = std::move(outcome.defects);
+    report.edits = outcome.edits.size();
+
+    using Kind = policy::Verdict::Kind;
+    const bool would =
+        rules_->gate.mode == policy::Mode::report_only && outcome.verdict.kind != Kind::untouched;
+    switch (outcome.verdict.kind) {
+        case Kind::untouched:
+            report.verdict = "untouched";
+            return decision;
+        case Kind::accept:
+            report.verdict = would ? "would-accept" : "accept";
+            break;
+        case Kind::reject:
+            report.verdict = would ? "would-reject" : "reject";
+            break;
+    }
+    if (would) {
+        return decision;
+    }
+    if (outcome.verdict.kind == Kind::reject) {
+        report.edits = 0;
+        decision.reply = {Reply::Kind::reject,
+                          std::to_string(outcome.verdict.code),
+                          outcome.verdict.enhanced,
+                          outcome.verdict.text};
+        return decision;
+    }
+    if (auto plan = plan_edits(outcome.edits, block)) {
+        decision.operations = std::move(*plan);
+    } else {
+        decision.reply = trouble();
+        report.verdict = "tempfail";
+        report.defects.push_back({"internal", plan.error().detail});
+    }
+    return decision;
+}
+
+Decision Session::too_large() const {
+    Decision decision;
+    decision.report.tag = "email";
+    decision.report.defects.push_back({"H31", "Header block too large"});
+    if (rules_->gate.mode == policy::Mode::report_only) {
+        decision.report.verdict = "would-reject";
+        return decision;
+    }
+    decision.reply = {
+        Reply::Kind::reject, "552", "5.3.4", "Header block too large: shorten the header fields"};
+    decision.report.verdict = "reject";
+    return decision;
+}
+
+std::vector<mail::HeaderField> Session::fields() const {
+    std::vector<mail::HeaderField> out;
+    out.reserve(extents_.size());
+    std::string_view rest = bytes_;
+    for (const Extent& extent : extents_) {
+        out.push_back(
+            {rest.substr(0, extent.name_size), rest.substr(extent.name_size, extent.value_size)});
+        rest.remove_prefix(std::size_t{extent.name_size} + extent.value_size);
+    }
+    return out;
+}
+
+/// Whose mail it is (design §6). Postfix shows mail without SMTP (pickup) as a client on 127.0.0.1
+/// and gives its sender without brackets; Sendmail has no client address there.
+policy::Origin Session::origin() const {
+    if (!brackets_ || client_.empty()) {
+        return policy::Origin::local;
+    }
+    const bool ours = !account_.empty() || (rules_ && rules_->trusts(client_));
+    return ours ? policy::Origin::submission : policy::Origin::smtp;
+}
+
+}  // namespace millrace::milter
