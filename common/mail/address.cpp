@@ -13,19 +13,6 @@ namespace {
 
 using Kind = Token::Kind;
 
-bool is_atom_byte(char c) {
-    return is_atext(c) || static_cast<unsigned char>(c) > 127;
-}
-
-bool is_dot_atom(std::string_view text) {
-    bool dot_allowed = false;
-    for (const char c : text) {
-        if (c == '.' ? !dot_allowed : !is_atom_byte(c)) return false;
-        dot_allowed = c != '.';
-    }
-    return dot_allowed;
-}
-
 std::string phrase(std::string_view name) {
     return is_plain_phrase(name) ? std::string(name) : quote(name);
 }
@@ -121,12 +108,16 @@ std::string_view domain_of(std::string_view address) {
     bool quoted = false;
     std::size_t at = std::string_view::npos;
     for (std::size_t i = 0; i < address.size(); ++i) {
-        if (quoted && address[i] == '\\')
+        if (quoted && address[i] == '\\') {
             ++i;
-        else if (address[i] == '"')
+        } else if (address[i] == '"') {
             quoted = !quoted;
-        else if (!quoted && address[i] == '@')
+        } else if (!quoted && address[i] == '@') {
             at = i;
+            // The text of an address literal is nobody's `@`.
+            if (address.substr(i + 1).starts_with('['))
+                i = std::min(address.find(']', i), address.size());
+        }
     }
     return at == std::string_view::npos ? std::string_view{} : address.substr(at + 1);
 }

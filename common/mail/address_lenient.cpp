@@ -10,6 +10,9 @@ namespace {
 
 using Kind = Token::Kind;
 
+// Bytes that may stand nowhere, quoted or not.
+constexpr std::string_view line_bytes("\0\r\n", 3);
+
 // A stretch of tokens.
 struct Span {
     std::size_t begin = 0;
@@ -165,21 +168,23 @@ class LenientReader {
                     token.kind == Kind::quoted ? unquote(bytes) : std::string(bytes);
             }
         }
+        bool literal = false;
         for (std::size_t i = at + 1; i < span.end; ++i) {
             const Token& token = list_[i];
             if (token.kind == Kind::blank || token.kind == Kind::comment) continue;
-            const bool fits = token.kind == Kind::atom || tokens_.is(token, '.') ||
-                              (token.kind == Kind::literal && mailbox.domain.empty());
-            if (!fits) return std::nullopt;
-            mailbox.domain += token.kind == Kind::literal ? unfold(tokens_.bytes(token))
-                                                          : std::string(tokens_.bytes(token));
+            if (literal) return std::nullopt;
+            literal = token.kind == Kind::literal && mailbox.domain.empty();
+            if (token.kind != Kind::atom && !tokens_.is(token, '.') && !literal)
+                return std::nullopt;
+            mailbox.domain +=
+                literal ? unfold(tokens_.bytes(token)) : std::string(tokens_.bytes(token));
         }
-        const bool bad_local =
-            mailbox.local_part.find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos;
-        if (mailbox.local_part.empty() || mailbox.domain.empty() || bad_local ||
-            mailbox.domain.front() == '.' || mailbox.domain.find("..") != std::string::npos ||
-            !is_utf8(mailbox.local_part) || !is_utf8(mailbox.domain))
-            return std::nullopt;
+        if (mailbox.domain.ends_with('.')) mailbox.domain.pop_back();
+        const bool sound = mailbox.local_part.find_first_of(line_bytes) == std::string::npos &&
+                           is_utf8(mailbox.local_part) && is_utf8(mailbox.domain) &&
+                           (literal ? mailbox.domain.find_first_of(line_bytes) == std::string::npos
+                                    : is_dot_atom(mailbox.domain));
+        if (mailbox.local_part.empty() || !sound) return std::nullopt;
         return mailbox;
     }
 
@@ -200,6 +205,9 @@ class LenientReader {
             if (std::exchange(gap, false)) out += ' ';
             out += token.kind == Kind::quoted ? unquote(bytes) : std::string(bytes);
         }
+        // A broken quote may hold what no quote can hold when it is printed.
+        std::ranges::replace_if(
+            out, [](char c) { return c == '\0' || c == '\r' || c == '\n'; }, ' ');
         return out;
     }
 

@@ -1,5 +1,7 @@
 #include "common/mail/address_lexer.hpp"
 
+#include <algorithm>
+
 #include "common/mail/encoded_word.hpp"
 #include "common/mail/header_block.hpp"
 #include "common/mail/text_encoder.hpp"
@@ -58,8 +60,10 @@ class Lexer {
     std::size_t whole_word() const {
         if (words_ != EncodedWords::whole || text()[at_] != '=') return 0;
         const auto word = read_encoded_word(text().substr(at_, 2 * encoded_word_max));
-        if (!word || word->payload.find_first_of(" \t\r\n\"") != std::string_view::npos) return 0;
-        return word->size;
+        if (!word) return 0;
+        const bool fits = std::ranges::none_of(
+            word->payload, [](char c) { return c == ' ' || c == '"' || is_control(c); });
+        return fits ? word->size : 0;
     }
 
     void push(Kind kind, std::size_t end) {
@@ -143,6 +147,15 @@ std::string unquote(std::string_view token) {
         out += inner[i];
     }
     return out;
+}
+
+bool is_dot_atom(std::string_view text) {
+    bool dot_allowed = false;
+    for (const char c : text) {
+        if (c == '.' ? !dot_allowed : !is_atext(c) && !is_8bit(c)) return false;
+        dot_allowed = c != '.';
+    }
+    return dot_allowed;
 }
 
 bool is_plain_phrase(std::string_view text) {

@@ -47,6 +47,9 @@ Tokens tokenize(std::string_view value, EncodedWords words = EncodedWords::by_th
 /// A quoted-string or comment without its delimiters: folds and backslashes taken out.
 std::string unquote(std::string_view token);
 
+/// Atoms with single dots between them (RFC 5322 §3.2.3, RFC 6532 §3.2).
+bool is_dot_atom(std::string_view text);
+
 /// Atoms with single blanks between them: needs no quotes as a display name.
 bool is_plain_phrase(std::string_view text);
 

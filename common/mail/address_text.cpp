@@ -30,6 +30,20 @@ std::string decode_name(std::string_view bytes, const TextOptions& options, Text
     return std::string(trim(text));
 }
 
+TextDefects raw_text_defect() {
+    TextDefects defects;
+    defects.add(TextDefect::raw_8bit);
+    return defects;
+}
+
+// A name may be nothing but controls; a group still has to have one.
+void put_decoded(LineWriter& out, std::string_view text) {
+    if (text.empty())
+        out.put("\"\"");
+    else
+        write_text(out, text, Place::phrase);
+}
+
 // Puts a display or group name; true when it ends in an encoded-word, behind which a blank has to
 // stand.
 bool put_name(LineWriter& out, std::string_view name, const TextOptions& options) {
@@ -48,8 +62,7 @@ bool put_name(LineWriter& out, std::string_view name, const TextOptions& options
         }
     }
     TextDefects ignored;
-    const std::string text = decode_name(name, options, ignored);
-    if (!text.empty()) write_text(out, text, Place::phrase);
+    put_decoded(out, decode_name(name, options, ignored));
     return true;
 }
 
@@ -107,8 +120,7 @@ class AddressMender {
             else
                 bytes += tokens_.bytes(token);
         }
-        const std::string text = decode_name(bytes, options_, defects_);
-        if (!text.empty()) write_text(out_, text, Place::phrase);
+        put_decoded(out_, decode_name(bytes, options_, defects_));
         changed_ = true;
     }
 
@@ -160,6 +172,10 @@ Repair repair_addresses(std::string_view value,
         reading = read_lenient(tokens);
     }
     if (!reading) return {};
+    // Where quotes and brackets have no partners no place can be mended by itself: once one is
+    // written properly, the others mean something else.
+    if (!tokens.sound)
+        return {true, write_field(reading->list, field_name, options), raw_text_defect()};
     return AddressMender(tokens, reading->phrases, field_name, options).run();
 }
 

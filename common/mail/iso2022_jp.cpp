@@ -76,7 +76,7 @@ std::size_t jis_shift(std::string_view text) {
 
 std::size_t jis_run(std::string_view text) {
     for (std::size_t i = jis_shift(text); i < text.size(); ++i) {
-        if (text[i] == '\n') return i;
+        if (text[i] < 0x21 && text[i] != escape) return i;
         if (text.substr(i).starts_with("\x1b(B") || text.substr(i).starts_with("\x1b(J"))
             return i + 3;
     }

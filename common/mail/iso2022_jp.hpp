@@ -18,7 +18,7 @@ bool ends_in_ascii(std::string_view bytes);
 std::size_t jis_shift(std::string_view text);
 
 /// The size of raw ISO-2022-JP text at text[0], which starts with such a shift: up to and with the
-/// shift back to one-byte text, or to the end of the line.
+/// shift back to one-byte text, or to a byte that no two-byte text has.
 std::size_t jis_run(std::string_view text);
 
 }  // namespace millrace::mail

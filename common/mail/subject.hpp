@@ -62,8 +62,9 @@ Repair repair_unstructured(std::string_view value,
                            const TextOptions& options = {});
 
 /// The same for an address field: mends display names, group names and comments (RFC 2047 §5(2),
-/// §5(3)), unquoting them first; no byte of an addr-spec changes. A field whose structure cannot be
-/// made out is not touched.
+/// §5(3)), unquoting them first; no byte of an addr-spec changes. A field in which quotes or
+/// brackets are unbalanced is written anew from what lenient reading finds; one in which it finds
+/// no address is not touched.
 Repair repair_addresses(std::string_view value,
                         std::string_view field_name,
                         const TextOptions& options = {});
