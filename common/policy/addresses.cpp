@@ -2,7 +2,6 @@
 
 #include "common/mail/address.hpp"
 #include "common/mail/charset.hpp"
-#include "common/mail/domain.hpp"
 #include "common/mail/header_block.hpp"
 #include "common/mail/subject.hpp"
 #include "common/policy/address_domain.hpp"
@@ -25,11 +24,8 @@ mail::TextOptions text_options(const Desk& desk) {
 std::optional<std::string> rewritten(const Desk& desk, std::size_t position) {
     const auto list = mail::parse_addresses(desk.draft.value(position), mail::Reading::lenient);
     if (!list) return std::nullopt;
-    std::string text = mail::print(*list);
-    const mail::Repair repair =
-        mail::repair_addresses(text, desk.draft.name(position), text_options(desk));
-    if (repair.changed) text = repair.value;
-    if (!mail::parse_addresses(text)) return std::nullopt;
+    std::string text = mail::write_field(*list, desk.draft.name(position), text_options(desk));
+    if (!mail::parse_addresses(text) || !desk.draft.fits(position, text)) return std::nullopt;
     return text;
 }
 
@@ -49,13 +45,15 @@ void check_names(Desk& desk, std::size_t position) {
     const mail::Repair repair =
         mail::repair_addresses(desk.draft.value(position), field, text_options(desk));
     std::optional<std::string> value;
-    if (repair.changed) {
+    const FieldName which = desk.draft.traits(position).name;
+    if (repair.changed && mail::parse_addresses(repair.value)) {
         value = repair.value;
     } else if (mail::parse_addresses(desk.draft.value(position))) {
         return;  // sound as it is: the bytes are an address's
-    } else {
-        value = rewritten(desk, position);
+    } else if (which != FieldName::from && which != FieldName::sender) {
+        value = rewritten(desk, position);  // never guessed who the author is
     }
+    if (value && !desk.draft.fits(position, *value)) value.reset();
     const std::string name = shown_name(field);
     if (desk.findings.fault(Check::raw_8bit_text,
                             "raw 8-bit text in " + name,
@@ -90,17 +88,6 @@ void check_form(Desk& desk, std::size_t position, const mail::AddressList& list)
         Check::obsolete_form, "obsolete form in " + name, "Obsolete form in header: " + name, none);
 }
 
-// H21: a receiver that reads carelessly would show, or check, another domain than a strict one.
-bool is_ambiguous(std::string_view value, const mail::AddressList& list) {
-    std::vector<std::string> domains;
-    for (const mail::Mailbox& mailbox : list.mailboxes()) {
-        domains.push_back(mail::lower(mailbox.domain));
-    }
-    return std::ranges::any_of(mail::careless_domains(value), [&](const std::string& careless) {
-        return std::ranges::find(domains, careless) == domains.end();
-    });
-}
-
 void check_from(Desk& desk, std::size_t position) {
     const auto list = mail::parse_addresses(desk.draft.value(position));
     const bool groups = list && std::ranges::any_of(list->addresses, &mail::Address::group);
@@ -108,7 +95,8 @@ void check_from(Desk& desk, std::size_t position) {
         desk.findings.fault(Check::from_unparsable, "From invalid", "Invalid From", none);
         return;
     }
-    if (is_ambiguous(desk.draft.value(position), *list)) {
+    if (mail::is_ambiguous(desk.draft.value(position), *list)) {
+        // H21: a careless receiver would show, or check, another domain than a strict one.
         desk.findings.fault(Check::from_ambiguous, "From ambiguous", "Ambiguous From", none);
     }
     if (list->mailboxes().size() > 1) {

@@ -23,8 +23,8 @@ struct Desk {
 bool check_size(Desk& desk);
 /// H01–H03.
 void check_required(Desk& desk);
-/// H10–H13.
-void check_repeated(Desk& desk);
+/// H10: before anything is said about what the fields hold.
+void check_from_repeated(Desk& desk);
 /// Subject and the other unstructured fields: H30, H32, H33 and what is wrong with encoded-words.
 void check_text(Desk& desk);
 /// H30, H32, H35 of all other fields.
@@ -37,6 +37,8 @@ void check_addresses(Desk& desk);
 void check_date(Desk& desk);
 /// H05, H27.
 void check_message_id(Desk& desk);
+/// H11–H13: after the repairs of single fields, which may make two alike.
+void check_repeated(Desk& desk);
 /// H06.
 void check_mime(Desk& desk);
 /// H50. Returns the tag to be recorded.

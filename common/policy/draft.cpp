@@ -59,10 +59,17 @@ std::string_view Draft::value(std::size_t position) const {
     return entry.state == State::original ? entry.original : std::string_view(entry.current);
 }
 
+bool Draft::fits(std::size_t position, std::string_view value) const {
+    const std::string_view name = entries_[position].name;
+    return scan_value(name, fold_long_lines(canonical_value(value), name)).longest_line <= line_max;
+}
+
 void Draft::replace(std::size_t position, std::string_view value) {
     Entry& entry = entries_[position];
     MILLRACE_CHECK(entry.state != State::removed);
     std::string canonical = fold_long_lines(canonical_value(value), entry.name);
+    const ValueScan scan = scan_value(entry.name, canonical);
+    if (scan.longest_line > line_max) return;
     if (entry.state == State::original) {
         const bool clean = !entry.scan.has_control && entry.scan.longest_line <= line_max;
         if (clean && canonical == fold_long_lines(canonical_value(entry.original), entry.name)) {
@@ -71,12 +78,12 @@ void Draft::replace(std::size_t position, std::string_view value) {
         entry.state = State::changed;
     }
     entry.current = std::move(canonical);
-    entry.scan = scan_value(entry.name, entry.current);
+    entry.scan = scan;
 }
 
 void Draft::remove(std::size_t position) {
     Entry& entry = entries_[position];
-    MILLRACE_CHECK(entry.state == State::original);
+    MILLRACE_CHECK(entry.state == State::original || entry.state == State::changed);
     entry.state = State::removed;
     --count_[index_of(entry.traits.name)];
 }

@@ -35,8 +35,10 @@ class Draft {
     bool removed(std::size_t position) const { return entries_[position].state == State::removed; }
     const ValueScan& scan(std::size_t position) const { return entries_[position].scan; }
 
+    /// Whether a value can be folded into lines of 998 octets.
+    bool fits(std::size_t position, std::string_view value) const;
     /// Puts a value in place of the field's own, brought to the form of Edit::value. One that only
-    /// repeats what is there changes nothing.
+    /// repeats what is there changes nothing, nor does one that does not fit.
     void replace(std::size_t position, std::string_view value);
     void remove(std::size_t position);
     /// Adds a field at the end. The name's bytes are not copied: a literal.

@@ -1,5 +1,7 @@
 #include "common/policy/edit_block.hpp"
 
+#include <algorithm>
+
 #include "common/policy/edit_plan.hpp"
 
 namespace millrace::policy {
@@ -22,6 +24,18 @@ void write_field(std::string_view name,
     out += line_end;
 }
 
+// Where the From_ line of an mbox ends, if there is one: it cannot stand below a field.
+std::size_t mbox_line_end(std::string_view message,
+                          const mail::HeaderBlock& block,
+                          std::string_view line_end) {
+    const bool mbox = std::ranges::any_of(block.defects, [](const mail::HeaderDefect& defect) {
+        return defect.kind == mail::HeaderDefect::Kind::mbox_line;
+    });
+    if (!mbox) return 0;
+    const std::size_t end = message.find(line_end);
+    return end == std::string_view::npos ? message.size() : end + line_end.size();
+}
+
 }  // namespace
 
 std::string edit_block(std::string_view message,
@@ -31,12 +45,6 @@ std::string edit_block(std::string_view message,
                        std::string_view trace) {
     const std::string_view end = mail::bytes_of(line_end);
     std::string out;
-    if (edits.empty()) {
-        out.reserve(trace.size() + message.size());
-        out += trace;
-        out += message;
-        return out;
-    }
     const EditPlan plan = plan_edits(block.fields, edits);
     std::size_t added = 0;
     for (const Edit& edit : edits) {
@@ -47,7 +55,7 @@ std::string edit_block(std::string_view message,
     for (const Edit* edit : plan.top) {
         write_field(edit->name, edit->value, end, out);
     }
-    std::size_t done = 0;
+    std::size_t done = !plan.top.empty() || !trace.empty() ? mbox_line_end(message, block, end) : 0;
     for (std::size_t i = 0; i < block.fields.size(); ++i) {
         const Edit* edit = plan.fields[i];
         if (edit == nullptr) continue;
@@ -64,6 +72,9 @@ std::string edit_block(std::string_view message,
     for (const Edit* edit : plan.append) {
         write_field(edit->name, edit->value, end, out);
     }
+    // A body that begins without an empty line may begin with a blank: it would read as a fold of
+    // what we have put before it.
+    if (!plan.append.empty() && !block.separator && done < message.size()) out += end;
     out += message.substr(done);
     return out;
 }

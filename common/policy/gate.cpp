@@ -19,12 +19,13 @@ Outcome evaluate(const Envelope& envelope,
     const bool fits = check_size(desk);
     if (!findings.refused()) {
         check_required(desk);
-        check_repeated(desk);
+        check_from_repeated(desk);
         check_text(desk);
         check_structured(desk);
         check_addresses(desk);
         check_date(desk);
         check_message_id(desk);
+        check_repeated(desk);
         check_mime(desk);
         outcome.tag = check_tag(desk);
         check_sender(desk);

@@ -34,7 +34,7 @@ void fold_line(std::string_view line, std::size_t column, std::string& out) {
         const bool alone = first_line && !line_has_text;
         if (!blanks.empty() && (line_has_text || alone) &&
             width > (alone ? line_max : column_max)) {
-            out += '\n';
+            out += alone ? " \n" : "\n";
             column = 0;
             first_line = false;
         }

@@ -62,10 +62,11 @@ void merge_lists(Desk& desk, FieldName name) {
     const std::vector<std::size_t> positions = desk.draft.positions(name);
     const std::string spelling(spelling_of(name));
     const auto list = merged(desk.draft, positions);
+    const bool fits = list && desk.draft.fits(positions.front(), *list);
     const bool repair = desk.findings.fault(Check::list_repeated,
                                             spelling + " repeated",
                                             "Repeated header: " + spelling,
-                                            list ? possible : none);
+                                            fits ? possible : none);
     if (!repair) return;
     desk.draft.replace(positions.front(), *list);
     for (std::size_t i = 1; i < positions.size(); ++i) {
@@ -75,11 +76,13 @@ void merge_lists(Desk& desk, FieldName name) {
 
 }  // namespace
 
+void check_from_repeated(Desk& desk) {
+    if (desk.draft.count(FieldName::from) < 2) return;
+    // Never merged: which of them the reader is shown is anyone's guess.
+    desk.findings.fault(Check::from_repeated, "From repeated", "Repeated header: From", none);
+}
+
 void check_repeated(Desk& desk) {
-    if (desk.draft.count(FieldName::from) > 1) {
-        // Never merged: which of them the reader is shown is anyone's guess.
-        desk.findings.fault(Check::from_repeated, "From repeated", "Repeated header: From", none);
-    }
     for (const FieldName name : {FieldName::sender,
                                  FieldName::reply_to,
                                  FieldName::message_id,
