@@ -16,6 +16,8 @@
 
 namespace millrace::relay {
 
+class Conversation;
+
 /// Everything the receiving server is to be told about one message for one destination.
 struct Transaction {
     std::string sender;                 ///< empty: the null sender
@@ -80,7 +82,6 @@ class Courier {
     void abort();
 
   private:
-    class Conversation;
     std::unique_ptr<Conversation> conversation_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "relay/deliver/blame.hpp"
 
@@ -39,12 +40,23 @@ struct RecipientOutcome {
     std::string host;  ///< `mx.example.com [192.0.2.1]`
     Blame blame = Blame::none;
     bool possible_duplicate = false;  ///< lost between the dot and its reply
+    /// A kept connection had ended, or this machine may not send: the receiver never heard of the
+    /// message, so no attempt is spent.
+    bool untried = false;
     bool dsn_passed_on = false;  ///< delivered to a server that offered DSN: it reports success
 
     /// `451 4.7.1 try later`: what an operator and the sender are shown.
     std::string line() const;
     bool operator==(const RecipientOutcome&) const = default;
 };
+
+/// One line of printable UTF-8 from whatever a server said: control characters become blanks, what
+/// is no UTF-8 U+FFFD; at most 512 bytes.
+std::string one_line(std::string_view said);
+
+/// An enhanced code of the class that `kind` has (2, 4, 5): the given one when it is well-formed,
+/// its class put right; `fallback` (`x.0.0` with any class) when not.
+std::string enhanced_for(OutcomeKind kind, std::string_view given, std::string_view fallback);
 
 /// How an attempt to open a connection ended.
 struct Opened {
