@@ -1,0 +1,286 @@
+#include "relay/api/control_commands.hpp"
+
+#include <fmt/format.h>
+
+#include "relay/api/control_json.hpp"
+
+namespace millrace::relay {
+namespace {
+
+constexpr unsigned page = 500;
+constexpr Duration progress_after = std::chrono::seconds(1);
+constexpr std::uint64_t messages_shown = 20;
+
+bool is_empty(const WorkFilter& f) {
+    return !f.message && f.destination.empty() && f.sender.empty() && f.recipient.empty() &&
+           f.account.empty() && f.mta_queue_id.empty() && f.message_id.empty() && !f.held;
+}
+
+std::string describe(const WorkFilter& f) {
+    std::string text;
+    auto const add = [&](std::string_view key, const std::string& value) {
+        if (!value.empty()) {
+            text += fmt::format("{}{}={}", text.empty() ? "" : " ", key, value);
+        }
+    };
+    add("id", f.message ? f.message->text() : std::string());
+    add("destination", f.destination);
+    add("sender", f.sender);
+    add("recipient", f.recipient);
+    add("account", f.account);
+    add("mta_queue_id", f.mta_queue_id);
+    add("message_id", f.message_id);
+    add("held", f.held ? (*f.held ? "yes" : "no") : "");
+    return text.empty() ? "everything" : text;
+}
+
+Failure unknown_name(const std::string& name) {
+    return {
+        Fault::not_found,
+        fmt::format("no message is known as {}: neither the queue nor the journal has it", name)};
+}
+
+}  // namespace
+
+Task<bool> ControlCommands::answer(std::string line, ControlSink& sink) {
+    auto request = parse_control_request(line);
+    if (!request) {
+        co_return co_await sink.send(control_error(request.error()));
+    }
+    co_return co_await run(std::move(*request), sink);
+}
+
+Task<bool> ControlCommands::run(ControlRequest request, ControlSink& sink) {
+    using Command = ControlRequest::Command;
+    switch (request.command) {
+        case Command::status:
+            co_return co_await status(sink);
+        case Command::destinations:
+            co_return co_await destinations(sink);
+        case Command::queue:
+            co_return co_await queue(std::move(request), sink);
+        case Command::count:
+            co_return co_await count(std::move(request), sink);
+        case Command::show:
+            co_return co_await show(std::move(request), sink);
+        case Command::change:
+            co_return co_await change(std::move(request), sink);
+        case Command::events:
+            co_return co_await events(std::move(request), sink);
+        case Command::reload:
+            co_return co_await reload(sink);
+    }
+    co_return false;
+}
+
+Task<bool> ControlCommands::status(ControlSink& sink) {
+    auto const status = co_await operations_.status();
+    co_return co_await sink.send(status ? control_end(*status) : control_error(status.error()));
+}
+
+Task<bool> ControlCommands::destinations(ControlSink& sink) {
+    auto const found = co_await operations_.destinations();
+    if (!found) {
+        co_return co_await sink.send(control_error(found.error()));
+    }
+    for (auto const& destination : *found) {
+        bool const heard = co_await sink.send(control_item(destination));
+        if (!heard) {
+            co_return false;
+        }
+    }
+    co_return co_await sink.send(control_end());
+}
+
+Task<Result<WorkFilter>> ControlCommands::resolve(ControlRequest request) {
+    auto const& name = request.name;
+    std::vector<WorkFilter> meanings;
+    auto const add = [&](auto set) {
+        auto filter = request.filter;
+        set(filter);
+        meanings.push_back(std::move(filter));
+    };
+    if (name.empty()) {
+        co_return request.filter;
+    }
+    if (auto const id = MessageId::parse(name)) {
+        add([&](WorkFilter& f) { f.message = *id; });
+    }
+    if (name.find('@') == std::string::npos) {
+        add([&](WorkFilter& f) { f.mta_queue_id = name; });
+    } else if (name.starts_with('<')) {
+        add([&](WorkFilter& f) { f.message_id = name; });
+    } else {
+        add([&](WorkFilter& f) { f.recipient = name; });
+        add([&](WorkFilter& f) { f.message_id = "<" + name + ">"; });
+        add([&](WorkFilter& f) { f.sender = name; });
+    }
+    for (auto const& meaning : meanings) {
+        auto const found = co_await operations_.queue(meaning, WorkKey{}, 1);
+        if (!found) {
+            co_return std::unexpected(found.error());
+        }
+        if (!found->empty()) {
+            co_return meaning;
+        }
+    }
+    co_return std::unexpected(
+        Failure{Fault::not_found, fmt::format("nothing is queued under the name {}", name)});
+}
+
+Task<bool> ControlCommands::queue(ControlRequest request, ControlSink& sink) {
+    auto const filter = co_await resolve(request);
+    if (!filter) {
+        co_return co_await sink.send(control_error(filter.error()));
+    }
+    std::uint64_t sent = 0;
+    WorkKey after;
+    while (request.limit == 0 || sent < request.limit) {
+        auto const max =
+            request.limit == 0
+                ? page
+                : static_cast<unsigned>(std::min<std::uint64_t>(page, request.limit - sent));
+        auto const found = co_await operations_.queue(*filter, after, max);
+        if (!found) {
+            co_return co_await sink.send(control_error(found.error()));
+        }
+        for (auto const& recipient : *found) {
+            bool const heard = co_await sink.send(control_item(recipient));
+            if (!heard) {
+                co_return false;
+            }
+        }
+        sent += found->size();
+        if (found->size() < max) {
+            co_return co_await sink.send(control_end());
+        }
+        after = found->back().work.key;
+    }
+    // The limit cut the list: how long would it have been?
+    auto const counted = co_await operations_.count(*filter);
+    co_return co_await sink.send(counted ? control_end(*counted) : control_error(counted.error()));
+}
+
+Task<bool> ControlCommands::count(ControlRequest request, ControlSink& sink) {
+    auto const filter = co_await resolve(std::move(request));
+    if (!filter) {
+        co_return co_await sink.send(control_error(filter.error()));
+    }
+    auto const counted = co_await operations_.count(*filter);
+    co_return co_await sink.send(counted ? control_end(*counted) : control_error(counted.error()));
+}
+
+Task<bool> ControlCommands::show(ControlRequest request, ControlSink& sink) {
+    if (request.name.empty()) {
+        Failure const unnamed{Fault::invalid, "say which message"};
+        co_return co_await sink.send(control_error(unnamed));
+    }
+    std::vector<MessageId> ids;
+    auto const filter = co_await resolve(request);
+    if (filter) {
+        auto const found = co_await operations_.queue(*filter, WorkKey{}, page);
+        if (!found) {
+            co_return co_await sink.send(control_error(found.error()));
+        }
+        for (auto const& recipient : *found) {
+            if (ids.empty() || ids.back() != recipient.work.key.message) {
+                ids.push_back(recipient.work.key.message);
+            }
+        }
+    } else if (filter.error().fault != Fault::not_found) {
+        co_return co_await sink.send(control_error(filter.error()));
+    }
+    if (ids.empty()) {
+        auto const id = MessageId::parse(request.name);
+        auto report = id ? co_await operations_.show(*id)
+                         : Result<MessageReport>(std::unexpected(unknown_name(request.name)));
+        if (!report && report.error().fault == Fault::not_found) {
+            auto const finished = co_await find_finished(request.name);
+            if (!finished) {
+                co_return co_await sink.send(control_error(finished.error()));
+            }
+            report = co_await operations_.show(*finished);
+        }
+        if (!report) {
+            co_return co_await sink.send(control_error(report.error()));
+        }
+        bool const heard = co_await sink.send(control_item(*report));
+        co_return heard&& co_await sink.send(control_end());
+    }
+    Counted total{0, ids.size()};
+    for (std::size_t i = 0; i < ids.size() && i < messages_shown; ++i) {
+        auto const report = co_await operations_.show(ids[i]);
+        if (!report && report.error().fault == Fault::not_found) {
+            continue;  // finished in this very moment, and its history trimmed
+        }
+        if (!report) {
+            co_return co_await sink.send(control_error(report.error()));
+        }
+        bool const heard = co_await sink.send(control_item(*report));
+        if (!heard) {
+            co_return false;
+        }
+    }
+    co_return co_await sink.send(control_end(total));
+}
+
+Task<bool> ControlCommands::change(ControlRequest request, ControlSink& sink) {
+    auto const filter = co_await resolve(request);
+    if (!filter) {
+        co_return co_await sink.send(control_error(filter.error()));
+    }
+    if (is_empty(*filter)) {
+        Failure const all{Fault::invalid, "a change needs a message or a filter"};
+        co_return co_await sink.send(control_error(all));
+    }
+    Counted done;
+    MessageId last;
+    auto told = clock_.now();
+    WorkKey after;
+    while (true) {
+        auto const changed = co_await operations_.change(request.change, *filter, after, page, by_);
+        if (!changed) {
+            log_.warning("control.change",
+                         {{"command", to_string(request.change)},
+                          {"by", by_},
+                          {"filter", describe(*filter)},
+                          {"recipients", done.recipients},
+                          {"stopped", changed.error().detail}});
+            co_return co_await sink.send(control_error(changed.error()));
+        }
+        done.recipients += changed->recipients;
+        done.messages += changed->messages;
+        if (!changed->next) {
+            break;
+        }
+        // A message whose recipients fall into two pages is counted once.
+        if (changed->next->message == last && changed->messages > 0 && done.messages > 1) {
+            --done.messages;
+        }
+        last = changed->next->message;
+        after = *changed->next;
+        if (clock_.now() - told >= progress_after) {
+            told = clock_.now();
+            bool const heard = co_await sink.send(control_progress(done.recipients));
+            if (!heard) {
+                break;  // the operator left; what is done is done and logged
+            }
+        }
+    }
+    log_.info("control.change",
+              {{"command", to_string(request.change)},
+               {"by", by_},
+               {"filter", describe(*filter)},
+               {"recipients", done.recipients},
+               {"messages", done.messages}});
+    co_return co_await sink.send(control_end(done));
+}
+
+Task<bool> ControlCommands::reload(ControlSink& sink) {
+    auto const reloaded = co_await operations_.reload();
+    log_.info("control.reload", {{"by", by_}, {"result", reloaded ? "done" : "refused"}});
+    co_return co_await sink.send(reloaded ? control_end(*reloaded)
+                                          : control_error(reloaded.error()));
+}
+
+}  // namespace millrace::relay

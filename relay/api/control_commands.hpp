@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "common/base/log.hpp"
+#include "common/net/clock.hpp"
+#include "relay/api/control.hpp"
+#include "relay/api/control_request.hpp"
+
+namespace millrace::relay {
+
+/// Where the lines of an answer go. False: nobody reads any more.
+class ControlSink {
+  public:
+    virtual ~ControlSink() = default;
+    virtual Task<bool> send(std::string line) = 0;
+};
+
+/// Carries out the requests of one client. Every answer is any number of `item` and `progress`
+/// lines and then one `end` or `error` line. Thread: the loop's.
+class ControlCommands {
+  public:
+    /// by: who asks, as `uid 1000`.
+    ControlCommands(Operations& operations, Clock& clock, Log& log, std::string by)
+        : operations_(operations), clock_(clock), log_(log), by_(std::move(by)) {}
+
+    /// False: the client is gone.
+    Task<bool> answer(std::string line, ControlSink& sink);
+
+  private:
+    Task<bool> run(ControlRequest request, ControlSink& sink);
+    Task<bool> status(ControlSink& sink);
+    Task<bool> destinations(ControlSink& sink);
+    Task<bool> queue(ControlRequest request, ControlSink& sink);
+    Task<bool> count(ControlRequest request, ControlSink& sink);
+    Task<bool> show(ControlRequest request, ControlSink& sink);
+    Task<bool> change(ControlRequest request, ControlSink& sink);
+    Task<bool> events(ControlRequest request, ControlSink& sink);
+    Task<bool> reload(ControlSink& sink);
+
+    /// The filter that a name stands for, narrowed by the request's own.
+    Task<Result<WorkFilter>> resolve(ControlRequest request);
+    /// Looks through the journal from its end for a message that is finished.
+    Task<Result<MessageId>> find_finished(std::string name);
+    /// Smallest event id whose event is not older than t; behind the last one when there is none.
+    Task<Result<std::uint64_t>> first_event_since(Time t);
+    Task<Result<std::uint64_t>> last_event();
+    Task<Result<std::uint64_t>> events_start(ControlRequest request);
+
+    Operations& operations_;
+    Clock& clock_;
+    Log& log_;
+    std::string by_;
+};
+
+}  // namespace millrace::relay

@@ -1,0 +1,215 @@
+#include "relay/api/control_json.hpp"
+
+#include <boost/json.hpp>
+
+namespace millrace::relay {
+namespace {
+
+namespace json = boost::json;
+
+void put(json::object& object, std::string_view key, std::string_view value) {
+    if (!value.empty()) {
+        object[key] = value;
+    }
+}
+
+void put(json::object& object, std::string_view key, Time value) {
+    if (value != never && value != Time{}) {
+        object[key] = to_rfc3339(value);
+    }
+}
+
+json::object value_of(const DestinationStatus& d) {
+    json::object o;
+    o["destination"] = d.destination;
+    put(o, "site", d.site);
+    o["state"] = to_string(d.state);
+    o["queued"] = d.queued;
+    o["held"] = d.held;
+    o["connections"] = d.connections;
+    put(o, "oldest", d.oldest);
+    put(o, "next_due", d.next_due);
+    put(o, "until", d.until);
+    put(o, "why", d.why);
+    put(o, "last_reply", d.last_reply);
+    put(o, "last_host", d.last_host);
+    return o;
+}
+
+json::object value_of(const Work& w) {
+    json::object o;
+    o["recipient"] = w.recipient;
+    o["destination"] = w.destination;
+    o["held"] = w.held;
+    o["attempts"] = w.attempts;
+    put(o, "due", w.due);
+    put(o, "born", w.born);
+    put(o, "last_reply", w.last_reply);
+    put(o, "last_host", w.last_host);
+    o["class"] = w.klass == Class::bulk ? "bulk" : "transactional";
+    put(o, "account", w.account);
+    return o;
+}
+
+/// The event as the journal writes it.
+json::value value_of(const Event& event) {
+    boost::system::error_code error;
+    auto value = json::parse(to_json(event), error);
+    return error ? json::value() : value;
+}
+
+std::string line(std::string_view kind, json::value value) {
+    json::object o;
+    o[kind] = std::move(value);
+    return json::serialize(o);
+}
+
+std::string_view code_of(Fault fault) {
+    switch (fault) {
+        case Fault::invalid:
+            return "invalid";
+        case Fault::not_found:
+            return "not_found";
+        case Fault::broken:
+            return "broken";
+        default:
+            return "unavailable";
+    }
+}
+
+void put_envelope(json::object& o, const Envelope& e) {
+    o["sender"] = e.sender;
+    o["size"] = e.size;
+    put(o, "received", e.received);
+    put(o, "born", e.born);
+    put(o, "client", e.client);
+    put(o, "account", e.account);
+    put(o, "tag", e.tag);
+    o["class"] = e.klass == Class::bulk ? "bulk" : "transactional";
+    put(o, "mta_queue_id", e.mta_queue_id);
+    put(o, "message_id", e.message_id);
+    put(o, "envid", e.envid);
+}
+
+}  // namespace
+
+std::string_view to_string(DestinationStatus::State state) {
+    switch (state) {
+        case DestinationStatus::State::idle:
+            return "idle";
+        case DestinationStatus::State::sending:
+            return "sending";
+        case DestinationStatus::State::waiting:
+            return "waiting";
+        case DestinationStatus::State::paused:
+            return "paused";
+        case DestinationStatus::State::held:
+            return "held";
+    }
+    return {};
+}
+
+std::string control_item(const DestinationStatus& destination) {
+    return line("item", value_of(destination));
+}
+
+std::string control_item(const QueuedRecipient& recipient) {
+    auto o = value_of(recipient.work);
+    o["id"] = recipient.work.key.message.text();
+    o["index"] = recipient.work.key.index;
+    o["sender"] = recipient.sender;
+    o["size"] = recipient.size;
+    put(o, "received", recipient.received);
+    put(o, "mta_queue_id", recipient.mta_queue_id);
+    put(o, "message_id", recipient.message_id);
+    return line("item", std::move(o));
+}
+
+std::string control_item(const MessageReport& report) {
+    json::object o;
+    o["id"] = report.id.text();
+    json::array waiting;
+    if (report.mail) {
+        put_envelope(o, report.mail->envelope);
+        o["recipients"] = report.mail->envelope.recipients.size();
+        for (auto const& work : report.mail->works) {
+            auto row = value_of(work);
+            row["index"] = work.key.index;
+            for (auto const& [index, why] : report.why) {
+                if (index == work.key.index) {
+                    put(row, "why", why);
+                }
+            }
+            waiting.push_back(std::move(row));
+        }
+    }
+    o["waiting"] = std::move(waiting);
+    json::array history;
+    for (auto const& event : report.history) {
+        history.push_back(value_of(event));
+    }
+    o["history"] = std::move(history);
+    return line("item", std::move(o));
+}
+
+std::string control_item(const Event& event) {
+    return "{\"item\":" + to_json(event) + "}";
+}
+
+std::string control_progress(std::uint64_t recipients) {
+    return line("progress", {{"recipients", recipients}});
+}
+
+std::string control_end(const Status& s) {
+    json::object o;
+    o["version"] = s.version;
+    o["hostname"] = s.hostname;
+    put(o, "started", s.started);
+    o["accepting"] = s.accepting;
+    put(o, "why_not", s.why_not);
+    o["loading"] = s.loading;
+    o["queued"] = s.queued;
+    o["held"] = s.held;
+    put(o, "oldest", s.oldest);
+    o["free_bytes"] = s.free_bytes;
+    o["sessions"] = s.sessions;
+    o["deliveries"] = s.deliveries;
+    o["received"] = s.received;
+    o["delivered"] = s.delivered;
+    o["deferred"] = s.deferred;
+    o["bounced"] = s.bounced;
+    json::array troubled;
+    for (auto const& destination : s.troubled) {
+        troubled.push_back(value_of(destination));
+    }
+    o["troubled"] = std::move(troubled);
+    json::array problems;
+    for (auto const& problem : s.problems) {
+        problems.push_back(
+            {{"at", to_rfc3339(problem.at)}, {"what", problem.what}, {"detail", problem.detail}});
+    }
+    o["problems"] = std::move(problems);
+    return line("end", std::move(o));
+}
+
+std::string control_end(const Counted& counted) {
+    return line("end", {{"recipients", counted.recipients}, {"messages", counted.messages}});
+}
+
+std::string control_end(const std::vector<std::string>& restart_needed) {
+    json::array settings;
+    for (auto const& setting : restart_needed) {
+        settings.emplace_back(setting);
+    }
+    return line("end", {{"restart_needed", std::move(settings)}});
+}
+
+std::string control_end() {
+    return line("end", json::object());
+}
+
+std::string control_error(const Failure& failure) {
+    return line("error", {{"code", code_of(failure.fault)}, {"text", failure.detail}});
+}
+
+}  // namespace millrace::relay

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "relay/api/control.hpp"
+
+/// The answers of the control socket as JSON: one object per line, without the line end. Times are
+/// RFC 3339 texts; what is not known is left out.
+namespace millrace::relay {
+
+std::string control_item(const DestinationStatus& destination);
+std::string control_item(const QueuedRecipient& recipient);
+std::string control_item(const MessageReport& report);
+std::string control_item(const Event& event);
+
+std::string control_progress(std::uint64_t recipients);
+std::string control_end(const Status& status);
+std::string control_end(const Counted& counted);
+std::string control_end(const std::vector<std::string>& restart_needed);
+std::string control_end();
+std::string control_error(const Failure& failure);
+
+std::string_view to_string(DestinationStatus::State state);
+
+}  // namespace millrace::relay
