@@ -189,6 +189,7 @@ class PrivatePostfix:
             "command_directory": self.root / "usr/sbin", "sendmail_path": self.root / "usr/sbin/sendmail",
             "meta_directory": folder / "etc", "queue_directory": folder / "queue", "data_directory": folder / "data",
             "import_environment": "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH",
+            "export_environment": "TZ MAIL_CONFIG LANG LD_LIBRARY_PATH",
             "mail_owner": "postfix", "setgid_group": "postdrop", "default_privs": "nobody",
             "maillog_file": folder / "log/postfix.log", "maillog_file_prefixes": folder,
             "myhostname": self.name, "mydestination": "", "mynetworks": "127.0.0.0/8",
