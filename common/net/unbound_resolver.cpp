@@ -50,6 +50,14 @@ Reply nobody_knows(std::string detail) {
     return reply;
 }
 
+/// libunbound did not ask anybody.
+Reply refusal(int error) {
+    Reply reply = nobody_knows(std::string("libunbound: ") + ub_strerror(error));
+    // What cannot be written in the DNS cannot exist there.
+    if (error == UB_SYNTAX) reply.status = DnsStatus::no_name;
+    return reply;
+}
+
 Reply read_result(const ub_result& result) {
     const std::string name = result.qname == nullptr ? "" : result.qname;
     if (result.bogus) {
@@ -186,6 +194,10 @@ Result<void> UnboundResolver::Core::configure() {
             break;
         }
     }
+    // A thread and not a child process, which would carry a copy of every descriptor and secret.
+    if (const int error = ub_ctx_async(context_, 1); error != 0) {
+        return failure(Fault::unavailable, std::string("libunbound: ") + ub_strerror(error));
+    }
     // Unbound answers NXDOMAIN for these unasked. Only after the servers have been set: adding a
     // zone ends the configuration.
     for (const char* zone : {"test.", "home.arpa."}) {
@@ -193,7 +205,6 @@ Result<void> UnboundResolver::Core::configure() {
             return failure(Fault::invalid, std::string(zone) + " " + ub_strerror(error));
         }
     }
-    ub_ctx_async(context_, 1);  // a thread and not a child process
     boost::system::error_code error;
     readable_.assign(ub_fd(context_), error);
     if (error) return failure(Fault::unavailable, "libunbound: " + error.message());
@@ -220,13 +231,8 @@ void UnboundResolver::Core::ask(const Open& question) {
                                        question.get(),
                                        &Core::answered,
                                        &question->id);
-    if (error == UB_SYNTAX) {
-        Reply reply;  // what cannot be written in the DNS cannot exist there
-        reply.status = DnsStatus::no_name;
-        reply.detail = "not a domain name";
-        settle(*question, std::move(reply));
-    } else if (error != 0) {
-        settle(*question, nobody_knows(std::string("libunbound: ") + ub_strerror(error)));
+    if (error != 0) {
+        settle(*question, refusal(error));
     } else {
         question->asked = true;
         asked_.emplace(question.get(), question);
@@ -245,9 +251,7 @@ void UnboundResolver::Core::answered(void* pointer, int error, ub_result* result
     Core& core = *question.core;
     const Open keep = core.asked_.at(&question);
     core.asked_.erase(&question);
-    core.settle(question,
-                error != 0 ? nobody_knows(std::string("libunbound: ") + ub_strerror(error))
-                           : read_result(*result));
+    core.settle(question, error != 0 ? refusal(error) : read_result(*result));
     if (result != nullptr) ub_resolve_free(result);
 }
 
