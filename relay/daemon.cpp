@@ -19,6 +19,8 @@
 #include "common/net/thread_work_pool.hpp"
 #include "common/net/tls_context.hpp"
 #include "common/net/unbound_resolver.hpp"
+#include "relay/api/control_server.hpp"
+#include "relay/api/http_server.hpp"
 #include "relay/inherited.hpp"
 #include "relay/relay.hpp"
 #include "relay/spool/rocks_spool.hpp"
@@ -88,6 +90,12 @@ class Daemon {
             return config::reload_program(program_, config::Part::relay);
         };
         relay_->start();
+        auto const reachable = open_desks();
+        if (!reachable) {
+            log_.error("relay.cannot-start", {{"why", reachable.error().detail}});
+            exit_code_ = config::exit_temporary;
+            begin_stop(grace_when_broken);
+        }
         log_.info("relay.started",
                   {{"version", config::version()},
                    {"hostname", program_.settings->relay.hostname},
@@ -95,6 +103,8 @@ class Daemon {
                    {"pid", getpid()}});
         notify_manager("READY=1");
         loop_.run();
+        http_.reset();
+        control_.reset();
         relay_.reset();
         spool_.reset();
         log_.info("relay.stopped", {{"exit", exit_code_}});
@@ -248,7 +258,36 @@ class Daemon {
         asio::co_spawn(loop_, stop(time), asio::detached);
     }
 
+    /// Where people and monitoring ask.
+    Result<void> open_desks() {
+        auto const& settings = program_.settings->relay;
+        control_ = std::make_unique<ControlServer>(
+            ControlServer::Parts{loop_.get_executor(), clock_, relay_->operations(), log_});
+        auto const opened = control_->open(settings.control_socket);
+        if (!opened) {
+            control_.reset();
+            return opened;
+        }
+        if (settings.http.port == 0) {
+            return {};
+        }
+        http_ = std::make_unique<HttpServer>(
+            HttpServer::Parts{loop_.get_executor(), relay_->operations(), metrics_, log_});
+        auto const at = Endpoint{asio::ip::make_address(settings.http.address), settings.http.port};
+        auto const listening = http_->open(at);
+        if (!listening) {
+            http_.reset();
+        }
+        return listening;
+    }
+
     Task<void> stop(Duration time) {
+        if (http_) {
+            co_await http_->stop();
+        }
+        if (control_) {
+            co_await control_->stop();
+        }
         co_await relay_->stop(clock_.now() + time);
         signals_.cancel();
         loop_.stop();
@@ -268,6 +307,8 @@ class Daemon {
     std::unique_ptr<UnboundResolver> resolver_;
     std::unique_ptr<Spool> spool_;
     std::unique_ptr<Relay> relay_;
+    std::unique_ptr<ControlServer> control_;
+    std::unique_ptr<HttpServer> http_;
     bool stopping_ = false;
     int exit_code_ = config::exit_done;
 };
