@@ -101,7 +101,8 @@ std::string read_value(const Tokens& tokens, std::size_t& i) {
 
 void skip_blanks(const Tokens& tokens, std::size_t& i) {
     while (i < tokens.list.size() &&
-           (tokens.list[i].kind == Kind::blank || tokens.list[i].kind == Kind::comment))
+           (tokens.list[i].kind == Kind::blank || tokens.list[i].kind == Kind::comment ||
+            static_cast<unsigned char>(tokens.bytes(tokens.list[i]).front()) < 32))
         ++i;
 }
 
@@ -163,13 +164,20 @@ std::optional<MediaType> parse_media_type(std::string_view value) {
     skip_blanks(tokens, i);
     if (i == tokens.list.size() || tokens.list[i].kind != Kind::atom) return std::nullopt;
     // `/` is an atom byte too; blanks around it are obsolete but meant.
-    std::string text(tokens.bytes(tokens.list[i++]));
-    skip_blanks(tokens, i);
-    while (i < tokens.list.size() &&
-           (tokens.list[i].kind == Kind::atom || tokens.is(tokens.list[i], '.')) &&
-           (text.ends_with('/') || tokens.bytes(tokens.list[i]).starts_with('/') ||
-            tokens.list[i].begin == tokens.list[i - 1].end))
-        text += tokens.bytes(tokens.list[i++]);
+    std::string text;
+    bool blank = false;
+    for (; i < tokens.list.size(); ++i) {
+        const Token& token = tokens.list[i];
+        if (token.kind == Kind::blank || token.kind == Kind::comment) {
+            blank = true;
+            continue;
+        }
+        const std::string_view bytes = tokens.bytes(token);
+        const bool joins = !blank || text.empty() || text.ends_with('/') || bytes.starts_with('/');
+        if ((token.kind != Kind::atom && !tokens.is(token, '.')) || !joins) break;
+        text += bytes;
+        blank = false;
+    }
     const std::size_t slash = text.find('/');
     if (slash == std::string::npos || slash == 0 || slash + 1 == text.size()) return std::nullopt;
     MediaType type;
