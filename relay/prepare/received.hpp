@@ -11,15 +11,15 @@ namespace millrace::relay {
 
 /// What the trace field tells of the conversation the message came by.
 struct Session {
-    std::string helo;            ///< as given in EHLO or HELO
-    std::string client_name;     ///< verified reverse name; empty: unknown
-    std::string client_address;  ///< `192.0.2.1`, `2001:db8::1`; empty: not by SMTP
-    bool extended = true;        ///< EHLO
+    std::string helo{};            ///< as given in EHLO or HELO
+    std::string client_name{};     ///< verified reverse name; empty: unknown
+    std::string client_address{};  ///< `192.0.2.1`, `2001:db8::1`; empty: not by SMTP
+    bool extended = true;          ///< EHLO
     bool authenticated = false;
-    bool smtputf8 = false;     ///< the client asked for SMTPUTF8 in this transaction
-    std::string tls_protocol;  ///< `TLSv1.3`; empty: in clear
-    std::string tls_cipher;    ///< `TLS_AES_256_GCM_SHA384`
-    unsigned tls_bits = 0;     ///< 0: not known
+    bool smtputf8 = false;       ///< the client asked for SMTPUTF8 in this transaction
+    std::string tls_protocol{};  ///< `TLSv1.3`; empty: in clear
+    std::string tls_cipher{};    ///< `TLS_AES_256_GCM_SHA384`
+    unsigned tls_bits = 0;       ///< 0: not known
 };
 
 /// The protocol word of RFC 3848 and RFC 6531 §4.3: `ESMTPSA`, `UTF8SMTPS`, `SMTP`, …
