@@ -1,4 +1,5 @@
 // How a conversation begins: connect, greet, hello, secure, authenticate.
+#include "common/mail/transfer_encoding.hpp"
 #include "common/smtp/reply.hpp"
 #include "relay/deliver/conversation.hpp"
 #include "relay/deliver/timeouts.hpp"
@@ -10,23 +11,6 @@ namespace {
 /// The server does not know EHLO, as opposed to not wanting us (RFC 5321 §3.2).
 bool knows_no_ehlo(const smtp::Reply& reply) {
     return reply.code == 500 || reply.code == 501 || reply.code == 502 || reply.code == 504;
-}
-
-std::string base64(std::string_view bytes) {
-    constexpr std::string_view alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        unsigned group = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            group = (group << 8U) |
-                    (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-        }
-        for (unsigned k = 0; k < 4; ++k) {
-            text += i + k > bytes.size() ? '=' : alphabet[(group >> (18U - 6U * k)) & 63U];
-        }
-    }
-    return text;
 }
 
 /// With the login on it, a connection must be encrypted; `verify` stays what it is.
@@ -224,14 +208,14 @@ Task<Step> Conversation::authenticate(Login login) {
     if (offers_.offers_auth("PLAIN")) {
         std::string credentials;
         credentials.append(1, '\0').append(login.user).append(1, '\0').append(login.password);
-        answer = co_await ask("AUTH PLAIN " + base64(credentials), timeouts::auth);
+        answer = co_await ask("AUTH PLAIN " + mail::base64(credentials), timeouts::auth);
     } else if (offers_.offers_auth("LOGIN")) {
         answer = co_await ask("AUTH LOGIN", timeouts::auth);
         if (answer && answer->code == 334) {
-            answer = co_await ask(base64(login.user), timeouts::auth);
+            answer = co_await ask(mail::base64(login.user), timeouts::auth);
         }
         if (answer && answer->code == 334) {
-            answer = co_await ask(base64(login.password), timeouts::auth);
+            answer = co_await ask(mail::base64(login.password), timeouts::auth);
         }
     } else {
         setback.text = "the server offers neither AUTH PLAIN nor AUTH LOGIN";

@@ -6,6 +6,7 @@
 #include "common/mail/domain.hpp"
 #include "common/mail/header_block.hpp"
 #include "common/mail/media_type.hpp"
+#include "common/mail/transfer_encoding.hpp"
 
 namespace millrace::relay {
 
@@ -13,67 +14,9 @@ namespace {
 
 // Deeper nesting is nobody's mail.
 constexpr unsigned depth_max = 32;
-constexpr std::size_t encoded_line_max = 76;
 
 bool has_8bit(std::string_view bytes) {
     return std::ranges::any_of(bytes, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
-
-std::string quoted_printable(std::string_view body) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string result;
-    std::size_t column = 0;
-    for (std::size_t i = 0; i < body.size(); ++i) {
-        auto const c = body[i];
-        if (c == '\r' && i + 1 < body.size() && body[i + 1] == '\n') {
-            result += "\r\n";
-            column = 0;
-            ++i;
-            continue;
-        }
-        auto const byte = static_cast<unsigned char>(c);
-        bool const ends_line = i + 1 == body.size() || body[i + 1] == '\r';
-        bool const literal =
-            (byte > 0x20 && byte < 0x7F && c != '=') || ((c == ' ' || c == '\t') && !ends_line);
-        auto const width = literal ? 1U : 3U;
-        if (column + width > encoded_line_max - 1) {
-            result += "=\r\n";
-            column = 0;
-        }
-        if (literal) {
-            result += c;
-        } else {
-            result += '=';
-            result += digits[byte >> 4U];
-            result += digits[byte & 15U];
-        }
-        column += width;
-    }
-    return result;
-}
-
-std::string base64(std::string_view body) {
-    constexpr std::string_view alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string result;
-    std::size_t column = 0;
-    for (std::size_t i = 0; i < body.size(); i += 3) {
-        unsigned group = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            group = (group << 8U) |
-                    (i + k < body.size() ? static_cast<unsigned char>(body[i + k]) : 0U);
-        }
-        for (unsigned k = 0; k < 4; ++k) {
-            result += i + k > body.size() ? '=' : alphabet[(group >> (18U - 6U * k)) & 63U];
-        }
-        column += 4;
-        if (column == encoded_line_max) {
-            result += "\r\n";
-            column = 0;
-        }
-    }
-    if (column > 0) result += "\r\n";
-    return result;
 }
 
 /// The header block with this Content-Transfer-Encoding in place of any other.
@@ -187,8 +130,8 @@ std::optional<std::string> convert(std::string_view entity, unsigned depth) {
         // Bytes that claim to be encoded already would be encoded twice.
         if (encoding == "base64" || encoding == "quoted-printable") return std::nullopt;
         auto const text = !type || type->type == "text";
-        auto quoted = text ? quoted_printable(body) : std::string();
-        auto coded = base64(body);
+        auto quoted = text ? mail::quoted_printable(body) : std::string();
+        auto coded = mail::base64_lines(body);
         bool const quote = text && quoted.size() <= coded.size();
         header = with_encoding(entity, block, quote ? "quoted-printable" : "base64");
         converted = quote ? std::move(quoted) : std::move(coded);

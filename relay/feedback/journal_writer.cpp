@@ -1,5 +1,6 @@
 #include "relay/feedback/journal_writer.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -16,15 +17,38 @@ constexpr Duration again_after = 5s;  // a file or a spool that failed is tried 
 constexpr Duration trim_every = 10min;
 constexpr const char* cursor_note = "journal-writer/cursor";
 
+/// A line that a crash cut off would swallow the next one: it goes, its event is written again.
+/// False: the file cannot be cut.
+bool mend_end(int fd) {
+    auto end = ::lseek(fd, 0, SEEK_END);
+    if (end <= 0) return true;  // empty, or no file with an end (a pipe)
+    char buffer[4096];
+    auto const size = end;
+    while (end > 0) {
+        auto const begin = std::max<off_t>(0, end - static_cast<off_t>(sizeof buffer));
+        auto const got = ::pread(fd, buffer, static_cast<std::size_t>(end - begin), begin);
+        if (got <= 0) return false;
+        for (auto i = got; i > 0; --i) {
+            if (buffer[i - 1] != '\n') continue;
+            return begin + i == size || ::ftruncate(fd, begin + i) == 0;
+        }
+        end = begin;
+    }
+    return ::ftruncate(fd, 0) == 0;
+}
+
 /// Appends all of it to the file; empty on success, else what went wrong. Runs on the pool. Opened
 /// anew for each page: a file that was moved away is left alone from the next page on, and a page
-/// costs far more.
+/// costs far more. Synced, because the cursor that follows is.
 std::string append_to(const std::string& file, const std::string& lines) {
-    int const fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    int const fd = ::open(file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0) {
         return "cannot open " + file + ": " + std::strerror(errno);
     }
     std::string trouble;
+    if (!mend_end(fd)) {
+        trouble = "cannot mend the last line of " + file + ": " + std::strerror(errno);
+    }
     std::size_t done = 0;
     while (done < lines.size() && trouble.empty()) {
         auto const n = ::write(fd, lines.data() + done, lines.size() - done);
@@ -33,6 +57,10 @@ std::string append_to(const std::string& file, const std::string& lines) {
         } else if (errno != EINTR) {
             trouble = "cannot write " + file + ": " + std::strerror(errno);
         }
+    }
+    // What is no file (a pipe, a terminal) cannot be synced and need not be.
+    if (trouble.empty() && ::fdatasync(fd) != 0 && errno != EINVAL && errno != EROFS) {
+        trouble = "cannot sync " + file + ": " + std::strerror(errno);
     }
     if (::close(fd) != 0 && trouble.empty()) {
         trouble = "cannot close " + file + ": " + std::strerror(errno);

@@ -35,8 +35,8 @@ class JournalWriter {
     Task<void> run();
     /// There are new events. Cheap; call it after every commit.
     void notify() { changed_.notify(); }
-    /// The file was moved away (log rotation, SIGHUP): it is opened anew for every page anyway; this
-    /// only makes the writer look.
+    /// The file was moved away (log rotation, SIGHUP): it is opened anew for every page anyway;
+    /// this only makes the writer look.
     void reopen();
     /// Ends run() after the batch under way.
     void stop();
