@@ -39,10 +39,10 @@ class BdatReader {
     bool too_large() const { return size_ > size_max_; }
     std::size_t held() const { return message_.size(); }
     std::string take() { return std::move(message_); }
-    /// Forgets the message; not while a chunk is under way.
-    void reset() {
+    /// Holds nothing from now on, whatever its size: there is no room for it.
+    void forget() {
+        size_max_ = 0;
         std::string().swap(message_);
-        size_ = 0;
     }
 
   private:

@@ -30,6 +30,11 @@ class DataReader {
     bool zero_byte() const { return zero_byte_; }
     /// Bytes held now.
     std::size_t held() const { return message_.size(); }
+    /// Holds nothing from now on, whatever its size: there is no room for it.
+    void forget() {
+        size_max_ = 0;
+        std::string().swap(message_);
+    }
     /// The message, with the CRLF before the final dot; empty when it is too large.
     std::string take() { return std::move(message_); }
 

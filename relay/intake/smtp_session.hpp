@@ -1,0 +1,104 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/log.hpp"
+#include "common/base/metric.hpp"
+#include "common/config/settings.hpp"
+#include "common/net/clock.hpp"
+#include "common/net/stream.hpp"
+#include "common/smtp/bdat_reader.hpp"
+#include "common/smtp/data_reader.hpp"
+#include "common/smtp/server_session.hpp"
+#include "relay/intake/acceptor.hpp"
+#include "relay/intake/in_flight.hpp"
+#include "relay/prepare/prepare.hpp"
+
+namespace millrace::relay {
+
+/// What sessions count. Thread: any.
+struct IntakeCounters {
+    explicit IntakeCounters(Metrics& metrics);
+    Counter& accepted;
+    Counter& refused;
+    Counter& deferred;
+};
+
+/// What all sessions of a server share. Everything outlives the sessions.
+struct IntakeDesk {
+    Clock& clock;
+    Log& log;
+    Acceptor& acceptor;
+    InFlight& in_flight;
+    IntakeCounters& counters;
+};
+
+/// One client's SMTP conversation, from the greeting to the close. Written as the transcript reads;
+/// what to answer is decided by smtp::ServerSession and prepare().
+/// Thread: the loop's.
+class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
+                          private smtp::ServerPolicy {
+  public:
+    /// settings: one snapshot for the whole conversation; listener: the index in it.
+    SmtpSession(IntakeDesk desk,
+                config::Snapshot settings,
+                config::Listener listener,
+                std::unique_ptr<Stream> stream);
+
+    /// Returns when the conversation is over, however it ended. Once.
+    Task<void> run();
+    /// The relay stops: 421 as soon as no message is under way. When nobody is talking, farewell()
+    /// is to be run now; it says 421 and closes.
+    enum class Stopping { farewell_now, by_itself };
+    Stopping stop();
+    Task<void> farewell();
+    /// Closes the connection at once.
+    void abort() { stream_->close(); }
+
+  private:
+    std::optional<smtp::Reply> mail(const smtp::MailArguments& arguments) override;
+    std::optional<smtp::Reply> rcpt(const smtp::RcptArguments& arguments) override;
+
+    Task<bool> converse();
+    Task<std::optional<smtp::Line>> next_line();
+    Task<bool> carry_out(smtp::Step step);
+    Task<std::optional<smtp::Step>> take_data();
+    Task<std::optional<smtp::Step>> take_chunk(smtp::Step chunk);
+    Task<smtp::Reply> store(std::string message);
+    Task<smtp::Reply> hand_over(Prepared prepared);
+    Task<bool> shake_hands();
+
+    Task<bool> fill(Time deadline);
+    Task<bool> flush();
+    void say(const smtp::Reply& reply) { out_ += smtp::format(reply); }
+    /// By when more of a message must have come.
+    Time data_deadline(Time started, std::uint64_t bytes) const;
+    void log_refusal(const smtp::Reply& reply, const policy::Outcome* why);
+    void note_end(const Failure& failure);
+
+    IntakeDesk desk_;
+    config::Snapshot settings_;
+    config::Listener listener_;
+    std::unique_ptr<Stream> stream_;
+    Endpoint client_;
+    bool trusted_;
+    smtp::ServerSession protocol_;
+    smtp::LineReader lines_;
+    std::vector<char> buffer_;
+    std::string_view input_;  ///< read and not used yet
+    std::string out_;         ///< said and not sent yet
+    std::optional<smtp::BdatReader> chunks_;
+    std::optional<InFlight::Share> chunk_share_;
+    Time chunks_started_{};
+    std::uint64_t chunk_bytes_ = 0;
+    bool no_room_ = false;
+    bool listening_ = false;  ///< waits for a command
+    bool stopping_ = false;
+    bool leaving_ = false;  ///< farewell() has the stream
+};
+
+}  // namespace millrace::relay
