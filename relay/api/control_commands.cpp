@@ -229,7 +229,7 @@ Task<bool> ControlCommands::change(ControlRequest request, ControlSink& sink) {
     if (!filter) {
         co_return co_await sink.send(control_error(filter.error()));
     }
-    if (is_empty(*filter)) {
+    if (is_empty(*filter) && !request.all) {
         Failure const all{Fault::invalid, "a change needs a message or a filter"};
         co_return co_await sink.send(control_error(all));
     }

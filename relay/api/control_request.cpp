@@ -103,6 +103,9 @@ bool take_option(std::string_view key, const json::value& value, ControlRequest&
     if (key == "after") {
         return take(value, request.after);
     }
+    if (key == "all") {
+        return take(value, request.all);
+    }
     if (key == "follow") {
         return take(value, request.follow);
     }

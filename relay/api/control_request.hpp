@@ -24,6 +24,7 @@ struct ControlRequest {
     std::uint64_t after = 0;       ///< events: only those behind this one
     std::optional<Time> since;     ///< events: from then on
     std::optional<unsigned> last;  ///< events: that many from the end
+    bool all = false;  ///< change: everything is meant, not a forgotten filter
     bool follow = false;           ///< events: stay, and send what comes
 };
 

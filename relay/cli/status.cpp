@@ -1,0 +1,108 @@
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "relay/cli/command.hpp"
+#include "relay/cli/grid.hpp"
+#include "relay/cli/json_view.hpp"
+#include "relay/cli/views.hpp"
+
+namespace millrace::relay {
+namespace {
+
+constexpr std::string_view help =
+    "usage: millrace [status] [--json]\n\n"
+    "Is mail accepted? How much waits, how old is the oldest, which destinations are held or\n"
+    "paused and why, and the last three problems.\n\n"
+    "Exit code 0 while mail is accepted, 1 when it is not, 69 when the relay is not reached.\n\n"
+    "examples:\n"
+    "  millrace\n"
+    "  millrace status --json | jq .queued\n";
+
+int run(const Session& session, const Arguments& arguments) {
+    if (!arguments.words.empty()) {
+        return complain_usage("status",
+                              "it takes no argument; a message's journey: millrace show ID");
+    }
+    auto const answer = ask_relay(session, {{"command", "status"}});
+    if (!answer) {
+        return complain(answer.error());
+    }
+    if (session.json) {
+        fmt::print("{}\n", boost::json::serialize(answer->end));
+    } else {
+        fmt::print("{}", view_status(answer->end, session.now, session.style));
+    }
+    return flag_of(answer->end, "accepting") ? config::exit_done : config::exit_negative;
+}
+
+}  // namespace
+
+std::string view_status(const boost::json::object& s, Time now, const Style& style) {
+    bool const accepting = flag_of(s, "accepting");
+    auto text = fmt::format("{} millrace-relay {} on {}, up {}\n",
+                            accepting ? paint(style, Colour::green, "accepting mail:")
+                                      : paint(style, Colour::red, "NOT accepting mail:"),
+                            harmless(text_of(s, "version")),
+                            harmless(text_of(s, "hostname")),
+                            age(time_of(s, "started"), now));
+    if (!accepting) {
+        text += fmt::format("             {}\n", harmless(text_of(s, "why_not")));
+    }
+    auto const queued = number_of(s, "queued");
+    text += fmt::format("queued       {}", count_of(queued, "recipient"));
+    if (auto const oldest = time_of(s, "oldest")) {
+        text += fmt::format(", the oldest for {}", age(oldest, now));
+    }
+    if (auto const held = number_of(s, "held"); held != 0) {
+        text += paint(style, Colour::yellow, fmt::format(", {} held", grouped(held)));
+    }
+    text += flag_of(s, "loading") ? " (still reading the backlog)\n" : "\n";
+    text += fmt::format("now          {} in, {} out\n",
+                        count_of(number_of(s, "sessions"), "connection"),
+                        count_of(number_of(s, "deliveries"), "connection"));
+    text += fmt::format("since start  {} received, {} delivered, {} deferred, {} bounced\n",
+                        grouped(number_of(s, "received")),
+                        grouped(number_of(s, "delivered")),
+                        grouped(number_of(s, "deferred")),
+                        grouped(number_of(s, "bounced")));
+    text += fmt::format("disk         {} free\n", short_size(number_of(s, "free_bytes")));
+
+    Grid troubled;
+    troubled.column("DESTINATION", Grid::Fit::shrinks);
+    troubled.column("QUEUED", Grid::Fit::right);
+    troubled.column("HELD", Grid::Fit::right);
+    troubled.column("UNTIL");
+    troubled.column("WHY", Grid::Fit::shrinks);
+    for (auto const& value : list_of(s, "troubled")) {
+        if (auto const* const d = value.if_object()) {
+            troubled.row({text_of(*d, "destination"),
+                          grouped(number_of(*d, "queued")),
+                          grouped(number_of(*d, "held")),
+                          ahead(time_of(*d, "until"), now),
+                          text_of(*d, "why")});
+        }
+    }
+    if (!troubled.empty()) {
+        text += "\nheld or paused destinations\n" + troubled.text(style, 2);
+    }
+    Grid problems;
+    problems.column("AGO", Grid::Fit::right);
+    problems.column("PROBLEM");
+    problems.column("", Grid::Fit::shrinks);
+    for (auto const& value : list_of(s, "problems")) {
+        if (auto const* const p = value.if_object()) {
+            problems.row({age(time_of(*p, "at"), now), text_of(*p, "what"), text_of(*p, "detail")});
+        }
+    }
+    if (!problems.empty()) {
+        text += "\nlast problems\n" + problems.text(style, 2);
+    }
+    return text;
+}
+
+Command status_command() {
+    return {"status", "is all well? (also without any command)", help, {}, run};
+}
+
+}  // namespace millrace::relay
