@@ -72,10 +72,15 @@ std::string edit_block(std::string_view message,
     for (const Edit* edit : plan.append) {
         write_field(edit->name, edit->value, end, out);
     }
-    // A body that begins without an empty line may begin with a blank: it would read as a fold of
-    // what we have put before it.
-    if (!plan.append.empty() && !block.separator && done < message.size()) out += end;
-    out += message.substr(done);
+    const std::string_view rest = message.substr(done);
+    // A body that no empty line divides from the header must not turn into header: behind our
+    // fields its leading blank would read as a fold, at the very top its `From ` as an mbox line.
+    if (!block.separator) {
+        const bool fold = !out.empty() && (rest.starts_with(' ') || rest.starts_with('\t'));
+        const bool mbox = out.empty() && rest.starts_with("From ");
+        if (fold || mbox) out += end;
+    }
+    out += rest;
     return out;
 }
 

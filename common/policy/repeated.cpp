@@ -18,7 +18,9 @@ bool identical(const Draft& draft, const std::vector<std::size_t>& positions) {
 
 // One list out of several, each part in the writer's own words where its grammar is sound. No value
 // when one of them cannot be read: what stands open there would swallow the rest.
-std::optional<std::string> merged(const Draft& draft, const std::vector<std::size_t>& positions) {
+std::optional<std::string> merged(const Draft& draft,
+                                  const std::vector<std::size_t>& positions,
+                                  const mail::TextOptions& options) {
     std::vector<std::string> parts;
     for (const std::size_t position : positions) {
         std::string part(mail::trim(draft.value(position)));
@@ -26,7 +28,8 @@ std::optional<std::string> merged(const Draft& draft, const std::vector<std::siz
         if (!mail::parse_addresses(part)) {
             const auto list = mail::parse_addresses(part, mail::Reading::lenient);
             if (!list) return std::nullopt;
-            part = mail::print(*list);
+            part = mail::trim(mail::write_field(*list, {}, options));
+            if (!mail::parse_addresses(part)) return std::nullopt;
         }
         while (part.ends_with(',')) {
             part = mail::trim(std::string_view(part).substr(0, part.size() - 1));
@@ -61,7 +64,7 @@ void merge_lists(Desk& desk, FieldName name) {
     if (desk.draft.count(name) < 2) return;
     const std::vector<std::size_t> positions = desk.draft.positions(name);
     const std::string spelling(spelling_of(name));
-    const auto list = merged(desk.draft, positions);
+    const auto list = merged(desk.draft, positions, {desk.settings.fallback_charset, {}});
     const bool fits = list && desk.draft.fits(positions.front(), *list);
     const bool repair = desk.findings.fault(Check::list_repeated,
                                             spelling + " repeated",
