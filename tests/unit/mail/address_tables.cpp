@@ -23,8 +23,7 @@ bool is_usable(const Mailbox& mailbox) {
            mailbox.local_part.size() <= local_part_max;
 }
 
-// isemail's categories: DEPREC and RFC5322 are grammatical and not for SMTP, ERR is not
-// grammatical.
+// isemail's grades: obsolete forms and what SMTP cannot use are still grammatical, errors are not.
 TEST(AddressTables, GradesOfIsemail) {
     const auto file = test::shared_corpus("address/isemail.tsv");
     if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is absent";
