@@ -69,6 +69,9 @@ class Stage:
     def __init__(self, folder):
         self.folder = folder
         self.parts = []
+        for name in ("gate", "relay", "postfix"):
+            (folder / name).mkdir()
+            (folder / name).chmod(0o755)
         port = free_port()
         self.receivers = {
             "garden.test": Sink(host=GARDEN, port=port),
