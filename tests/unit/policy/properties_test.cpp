@@ -128,7 +128,7 @@ TEST(PropertiesTest, HoldForGeneratedHeaderBlocks) {
         "app@example.com", "app@unknown.example", "", "nonsense"};
     unsigned edited = 0;
     unsigned rejected = 0;
-    for (std::uint64_t seed = 1; seed <= 20'000; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 10'000; ++seed) {
         Dice dice(seed);
         const bool defaults = seed % 2 == 0;
         const Settings settings = random_settings(dice, defaults);
@@ -147,8 +147,8 @@ TEST(PropertiesTest, HoldForGeneratedHeaderBlocks) {
         rejected += outcome.verdict.kind == Verdict::Kind::reject ? 1 : 0;
     }
     // A generator that makes only refusals would prove nothing.
-    EXPECT_GT(edited, 2000U);
-    EXPECT_GT(rejected, 2000U);
+    EXPECT_GT(edited, 1000U);
+    EXPECT_GT(rejected, 1000U);
 }
 
 std::string read(const std::filesystem::path& file) {
@@ -203,7 +203,7 @@ TEST(PropertiesTest, LargeValuesOfNastyPiecesAreJudged) {
     for (const std::string_view piece :
          {"a@b,", "\"", "(", "<", "=?", "\n ", "\xc3\xa9 ", ";", "@", "\\"}) {
         std::string value;
-        while (value.size() + piece.size() < 6'000)
+        while (value.size() + piece.size() < 3'000)
             value += piece;
         for (const std::string_view name : {"From", "To", "Subject", "X-Y", "References", "Date"}) {
             GateCase c("");
