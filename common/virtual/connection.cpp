@@ -246,6 +246,16 @@ Task<Result<void>> VirtualStream::start_tls_client(TlsClient options) {
     co_return Result<void>{};
 }
 
+void VirtualStream::expires_at(Time t) {
+    Side& side = connection_->side(side_);
+    const bool sooner = t < side.deadline;
+    side.deadline = t;
+    if (!sooner) return;
+    // Whoever waits already must look at the clock anew.
+    if (side.reader != 0) side.machine->wake(side.reader);
+    if (side.writer != 0) side.machine->wake(side.writer);
+}
+
 Task<Result<void>> VirtualStream::start_tls_server() {
     const auto c = connection_;
     const unsigned which = side_;

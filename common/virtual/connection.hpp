@@ -64,7 +64,7 @@ class VirtualStream final : public Stream {
         : connection_(std::move(connection)), side_(side) {}
     ~VirtualStream() override { close(); }
 
-    void expires_at(Time t) override { connection_->side(side_).deadline = t; }
+    void expires_at(Time t) override;
     Task<Result<std::size_t>> read_some(std::span<char> buffer) override;
     Task<Result<void>> write(std::string_view bytes) override;
     Task<Result<void>> start_tls_client(TlsClient options) override;

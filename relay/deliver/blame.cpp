@@ -33,8 +33,9 @@ bool says(std::string_view text, std::string_view phrase) {
         auto const end = at + phrase.size();
         bool const begins =
             !is_alphanumeric(phrase.front()) || at == 0 || !is_alphanumeric(text[at - 1]);
-        bool const ends = phrase.size() > 4 || !is_alphanumeric(phrase.back()) ||
-                          end == text.size() || !is_alphanumeric(text[end]);
+        bool const ends = phrase.size() > 4 || !is_alphanumeric(phrase.front()) ||
+                          !is_alphanumeric(phrase.back()) || end == text.size() ||
+                          !is_alphanumeric(text[end]);
         if (begins && ends) return true;
     }
     return false;

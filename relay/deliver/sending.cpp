@@ -74,7 +74,10 @@ Task<std::vector<RecipientOutcome>> Conversation::send(Transaction transaction) 
     } else if (auto const why = obstacle(*delivery)) {
         delivery->settle(*why);
     } else if (auto const dirty = co_await reset()) {
+        // Whatever RSET was answered, it says nothing about this message.
         auto unheard = refusal(*dirty);
+        unheard.kind = OutcomeKind::deferred;
+        unheard.enhanced = enhanced_for(OutcomeKind::deferred, unheard.enhanced, "4.5.0");
         unheard.untried = true;
         delivery->settle(unheard);
     } else {

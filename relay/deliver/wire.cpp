@@ -1,7 +1,5 @@
 #include "relay/deliver/wire.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
 #include "common/base/check.hpp"
 
 namespace millrace::relay {
@@ -34,8 +32,6 @@ Task<Result<void>> Wire::say(std::string bytes, Duration limit) {
     if (closed_) co_return std::unexpected(*ended_);
     stream_->expires_at(clock_.now() + limit);
     auto const written = co_await stream_->write(bytes);
-    // The reader must not end because a command was given a time.
-    stream_->expires_at(never);
     if (!written) co_return fail(written.error());
     co_return Result<void>{};
 }
@@ -49,32 +45,29 @@ Result<bool> Wire::parse() {
 }
 
 Task<Result<smtp::Reply>> Wire::reply(Duration limit) {
-    using namespace asio::experimental::awaitable_operators;
-    auto const deadline = clock_.now() + limit;
+    stream_->expires_at(clock_.now() + limit);
     while (true) {
         auto const complete = parse();
         if (!complete) co_return fail(complete.error());
-        if (*complete) co_return parser_.take();
-        if (ended_) co_return fail(*ended_);
-        if (clock_.now() >= deadline) {
+        if (*complete) break;
+        if (ended_ && ended_->fault == Fault::timed_out) {
             co_return fail({Fault::timed_out, "no answer within " + to_human(limit)});
         }
+        if (ended_) co_return fail(*ended_);
         if (listening_) {
-            auto arrived = arrived_.wait();
-            auto late = clock_.sleep_until(deadline);
-            co_await (std::move(arrived) || std::move(late));
+            co_await arrived_.wait();
             continue;
         }
-        stream_->expires_at(deadline);
         auto const got = co_await stream_->read_some(buffer_);
-        if (!got) {
-            if (got.error().fault == Fault::timed_out) {
-                co_return fail({Fault::timed_out, "no answer within " + to_human(limit)});
-            }
-            co_return fail(got.error());
+        if (got) {
+            inbox_.append(buffer_.data(), *got);
+        } else {
+            ended_ = got.error();
         }
-        inbox_.append(buffer_.data(), *got);
     }
+    // The reader goes on while nothing is asked.
+    stream_->expires_at(never);
+    co_return parser_.take();
 }
 
 std::optional<smtp::Reply> Wire::early_reply() {
