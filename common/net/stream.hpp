@@ -29,9 +29,9 @@ struct TlsClient {
 
 /// One TCP connection, in clear or, after start_tls, in TLS.
 ///
-/// Deadline:  expires_at(t) bounds every operation, those that wait already included, until it is
-///            called again; one that is still waiting then fails with Fault::timed_out and the
-///            stream is closed.
+/// Deadline:  expires_at(t) bounds every operation, one that is waiting already included, until it
+///            is called again; an operation that is still waiting then fails with Fault::timed_out
+///            and the stream is closed.
 /// Failure:   closed (orderly end), reset, timed_out, tls, cancelled. After any failure the stream
 /// is
 ///            closed and every further call fails at once.

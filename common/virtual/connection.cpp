@@ -15,14 +15,10 @@ Task<void> wait(std::shared_ptr<Connection> c, unsigned which, Machine::Ticket S
     Machine& machine = *side.machine;
     const auto ticket = machine.ticket();
     side.*place = ticket;
-    std::optional<Simulation::TimerId> timer;
-    if (side.deadline != never) {
-        timer =
-            machine.simulation().at(side.deadline, [&machine, ticket] { machine.wake(ticket); });
-    }
+    c->watch(which);
     co_await machine.wait(ticket);
     side.*place = 0;
-    if (timer) machine.simulation().cancel(*timer);
+    c->watch(which);
 }
 
 /// What stops any operation before it looks at the wire.
@@ -132,6 +128,15 @@ void Connection::wake(Side& side) {
     side.machine->wake(side.writer);
 }
 
+void Connection::watch(unsigned which) {
+    Side& me = side(which);
+    if (me.alarm) network.simulation_.cancel(*me.alarm);
+    me.alarm.reset();
+    if (me.deadline == never || (me.reader == 0 && me.writer == 0)) return;
+    me.alarm = network.simulation_.at(
+        me.deadline, [self = shared_from_this(), which] { wake(self->side(which)); });
+}
+
 void Connection::arrive(unsigned to, Simulation::Action what) {
     if (stalled) return;
     Side& side = sides[to];
@@ -214,6 +219,11 @@ Failure Connection::fail(unsigned which, Fault fault, std::string detail) {
     return *me.failed;
 }
 
+void VirtualStream::expires_at(Time t) {
+    connection_->side(side_).deadline = t;
+    connection_->watch(side_);
+}
+
 Task<Result<std::size_t>> VirtualStream::read_some(std::span<char> buffer) {
     return receive(connection_, side_, buffer);
 }
@@ -244,16 +254,6 @@ Task<Result<void>> VirtualStream::start_tls_client(TlsClient options) {
     c->side(which).tls = true;
     c->side(which).tls_info = TlsInfo{"TLSv1.3", "TLS_AES_256_GCM_SHA384", verified};
     co_return Result<void>{};
-}
-
-void VirtualStream::expires_at(Time t) {
-    Side& side = connection_->side(side_);
-    const bool sooner = t < side.deadline;
-    side.deadline = t;
-    if (!sooner) return;
-    // Whoever waits already must look at the clock anew.
-    if (side.reader != 0) side.machine->wake(side.reader);
-    if (side.writer != 0) side.machine->wake(side.writer);
 }
 
 Task<Result<void>> VirtualStream::start_tls_server() {

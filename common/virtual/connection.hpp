@@ -22,7 +22,8 @@ struct Side {
     std::optional<TlsInfo> tls_info;
     std::optional<Failure> failed;  ///< latched: what every further call says
     Time deadline = never;
-    Machine::Ticket reader = 0;
+    std::optional<Simulation::TimerId> alarm;  ///< set while somebody waits
+    Machine::Ticket reader = 0;                ///< zero: nobody waits
     Machine::Ticket writer = 0;
     std::uint64_t written = 0;  ///< bytes handed to write(), in all
     std::uint64_t read = 0;     ///< bytes its program has read, in all
@@ -50,6 +51,8 @@ struct Connection : std::enable_shared_from_this<Connection> {
     void close(unsigned which, bool abrupt);
     /// Latches the failure, closes, and says it again.
     Failure fail(unsigned which, Fault fault, std::string detail);
+    /// Wakes whoever waits on that side when its deadline comes.
+    void watch(unsigned which);
     ConnectionFact fact() const { return {id, sides[0].local, sides[1].local}; }
 
   private:

@@ -156,6 +156,22 @@ TYPED_TEST(StreamContract, FollowsADeadlineThatMoves) {
     this->world.run(moved_deadline(this->world));
 }
 
+Task<void> set_deadline_later(Clock& clock, Stream& stream) {
+    co_await clock.sleep(std::chrono::milliseconds(10));
+    stream.expires_at(clock.now() + std::chrono::milliseconds(20));
+}
+
+template <class World>
+Task<void> deadline_while_waiting(World& world) {
+    Pair pair = co_await connected(world);
+    world.spawn(set_deadline_later(world.clock(), *pair.client));
+    EXPECT_EQ(co_await read_fault(*pair.client), Fault::timed_out);
+}
+
+TYPED_TEST(StreamContract, BoundsAReadThatIsWaitingAlready) {
+    this->world.run(deadline_while_waiting(this->world));
+}
+
 Task<void> close_later(Clock& clock, Stream& stream) {
     co_await clock.sleep(std::chrono::milliseconds(10));
     stream.close();

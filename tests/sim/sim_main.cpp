@@ -1,0 +1,278 @@
+// The whole relay in virtual time: see README.md.
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <poll.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/planted.hpp"
+#include "tests/sim/day.hpp"
+
+namespace millrace::sim {
+namespace {
+
+struct Options {
+    std::uint64_t first = 1;
+    std::uint64_t seeds = 200;
+    unsigned jobs = 2;
+    std::string plant;
+    bool verbose = false;
+    bool one = false;
+    bool first_failure = false;  ///< stop at the first one: enough for a planted bug
+};
+
+struct Totals {
+    std::uint64_t days = 0, counting = 0, failed = 0, replayed = 0;
+    std::uint64_t accepted = 0, refused = 0, unknown = 0, taken = 0, duplicates = 0, hours = 0;
+    std::map<std::string, std::uint64_t> faults;
+};
+
+constexpr std::uint64_t chunk = 20;         // seeds of one process: what they leave goes with it
+constexpr std::uint64_t replay_every = 25;  // a sample runs twice and must give the same hash
+
+int usage() {
+    std::fprintf(stderr,
+                 "sim [--seeds N] [--first S] [--seed S] [--jobs N] [--plant NAME] [--stop] "
+                 "[--verbose]\n");
+    return 64;
+}
+
+/// One seed per line, for the parent.
+void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, int out) {
+    FILE* const lines = ::fdopen(out, "w");
+    for (std::uint64_t seed = from; seed < to; ++seed) {
+        std::fprintf(lines, "begin %" PRIu64 "\n", seed);
+        std::fflush(lines);
+        const DayResult day = run_day(seed, options.verbose);
+        auto violations = day.violations;
+        const bool again = options.one || seed % replay_every == 0;
+        if (again && run_day(seed, false).hash != day.hash) {
+            violations.push_back("the same seed led to another day");
+        }
+        for (const std::string& violation : violations) {
+            std::fprintf(lines, "bad %s\n", violation.c_str());
+        }
+        for (const auto& [name, times] : day.faults) {
+            std::fprintf(lines, "fault %s %" PRIu64 "\n", name.c_str(), times);
+        }
+        std::fprintf(lines,
+                     "day %" PRIu64 " %016" PRIx64 " %d %" PRIu64 " %" PRIu64 " %" PRIu64
+                     " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                     seed,
+                     day.hash,
+                     again ? 1 : 0,
+                     day.accepted,
+                     day.refused,
+                     day.unknown,
+                     day.taken,
+                     day.excused_duplicates,
+                     day.hours);
+        std::fflush(lines);
+        if (options.first_failure && !violations.empty()) break;
+    }
+    std::fflush(nullptr);
+    ::_exit(0);
+}
+
+/// What a worker said, and how it ended; returns the seed it died in, or zero.
+std::uint64_t account(const std::string& text, int status, const Options& options, Totals& totals) {
+    std::istringstream lines(text);
+    std::string line, seed = "?";
+    std::vector<std::string> bad;
+    std::uint64_t faults = 0;
+    bool open = false;
+    const std::string plant = options.plant.empty() ? "" : " --plant " + options.plant;
+    auto report = [&] {
+        if (bad.empty()) return;
+        ++totals.failed;
+        std::printf("FAILED seed %s: sim --seed %s%s --verbose\n",
+                    seed.c_str(),
+                    seed.c_str(),
+                    plant.c_str());
+        for (std::size_t i = 0; i < bad.size() && i < 8; ++i) {
+            std::printf("    %s\n", bad[i].c_str());
+        }
+        if (bad.size() > 8) std::printf("    … and %zu more\n", bad.size() - 8);
+    };
+    while (std::getline(lines, line)) {
+        std::istringstream words(line);
+        std::string kind;
+        words >> kind;
+        if (kind == "begin") {
+            words >> seed;
+            bad.clear();
+            faults = 0;
+            open = true;
+        } else if (kind == "bad") {
+            bad.push_back(line.substr(4));
+        } else if (kind == "fault") {
+            std::string name;
+            std::uint64_t times = 0;
+            words >> name >> times;
+            totals.faults[name] += times;
+            faults += times;
+        } else if (kind == "day") {
+            std::string hash;
+            std::uint64_t again = 0, accepted = 0, refused = 0, unknown = 0, taken = 0, doubles = 0,
+                          hours = 0;
+            words >> seed >> hash >> again >> accepted >> refused >> unknown >> taken >> doubles >>
+                hours;
+            ++totals.days;
+            totals.counting += faults > 0;
+            totals.replayed += again;
+            totals.accepted += accepted;
+            totals.refused += refused;
+            totals.unknown += unknown;
+            totals.taken += taken;
+            totals.duplicates += doubles;
+            totals.hours += hours;
+            if (options.one) std::printf("seed %s hash %s\n", seed.c_str(), hash.c_str());
+            report();
+            open = false;
+        }
+    }
+    if (open) {
+        ++totals.days;
+        bad.push_back(WIFSIGNALED(status)
+                          ? std::string("the process died: ") + ::strsignal(WTERMSIG(status))
+                          : "the process ended with " + std::to_string(WEXITSTATUS(status)));
+        report();
+        return std::strtoull(seed.c_str(), nullptr, 10);
+    }
+    return 0;
+}
+
+struct Worker {
+    std::uint64_t to = 0;
+    pid_t pid = -1;
+    int pipe = -1;
+    std::string text;
+};
+
+Totals run_all(const Options& options) {
+    Totals totals;
+    std::vector<Worker> workers;
+    const std::uint64_t end = options.first + options.seeds;
+    std::deque<std::pair<std::uint64_t, std::uint64_t>> chunks;
+    for (std::uint64_t at = options.first; at < end; at += chunk) {
+        chunks.emplace_back(at, std::min(end, at + chunk));
+    }
+    while (!chunks.empty() || !workers.empty()) {
+        const bool enough = options.first_failure && totals.failed > 0;
+        if (enough && workers.empty()) break;
+        while (!enough && !chunks.empty() && workers.size() < options.jobs) {
+            const auto [from, to] = chunks.front();
+            chunks.pop_front();
+            int ends[2];
+            if (::pipe(ends) != 0) std::abort();
+            std::fflush(nullptr);
+            const pid_t pid = ::fork();
+            if (pid == 0) {
+                ::close(ends[0]);
+                run_chunk(options, from, to, ends[1]);
+            }
+            ::close(ends[1]);
+            workers.push_back({to, pid, ends[0], {}});
+        }
+        if (enough) chunks.clear();
+        std::vector<pollfd> wait;
+        for (const Worker& worker : workers)
+            wait.push_back({worker.pipe, POLLIN, 0});
+        ::poll(wait.data(), wait.size(), -1);
+        for (std::size_t i = workers.size(); i-- > 0;) {
+            if (wait[i].revents == 0) continue;
+            char room[65536];
+            const ssize_t got = ::read(workers[i].pipe, room, sizeof room);
+            if (got > 0) {
+                workers[i].text.append(room, static_cast<std::size_t>(got));
+                continue;
+            }
+            int status = 0;
+            ::close(workers[i].pipe);
+            ::waitpid(workers[i].pid, &status, 0);
+            const std::uint64_t died = account(workers[i].text, status, options, totals);
+            if (died != 0 && died + 1 < workers[i].to)
+                chunks.emplace_front(died + 1, workers[i].to);
+            workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(i));
+        }
+    }
+    return totals;
+}
+
+bool parse(int argc, char** argv, Options& options) {
+    for (int i = 1; i < argc; ++i) {
+        const std::string name = argv[i];
+        if (name == "--verbose") {
+            options.verbose = true;
+            continue;
+        }
+        if (name == "--stop") {
+            options.first_failure = true;
+            continue;
+        }
+        if (i + 1 == argc) return false;
+        const char* const value = argv[++i];
+        const std::uint64_t number = std::strtoull(value, nullptr, 10);
+        if (name == "--seeds") {
+            options.seeds = number;
+        } else if (name == "--first") {
+            options.first = number;
+        } else if (name == "--seed") {
+            options.first = number;
+            options.seeds = 1;
+            options.one = true;
+        } else if (name == "--jobs") {
+            options.jobs = static_cast<unsigned>(std::max<std::uint64_t>(1, number));
+        } else if (name == "--plant") {
+            options.plant = value;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+int main_of(int argc, char** argv) {
+    Options options;
+    if (!parse(argc, argv, options)) return usage();
+    if (!options.plant.empty()) {
+#ifdef MILLRACE_PLANTED
+        set_planted(options.plant);
+#else
+        std::fprintf(stderr, "this build has no planted bugs: configure with MILLRACE_PLANTED\n");
+        return 64;
+#endif
+    }
+    const Totals t = run_all(options);
+    for (const auto& [name, times] : t.faults) {
+        std::printf("%9" PRIu64 "  %s\n", times, name.c_str());
+    }
+    std::printf("%" PRIu64 " days, %" PRIu64 " of them with faults, %" PRIu64
+                " virtual hours; %" PRIu64 " replayed with the same hash\n",
+                t.days,
+                t.counting,
+                t.hours,
+                t.replayed);
+    std::printf("messages: %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64
+                " unanswered; %" PRIu64 " taken by receivers, %" PRIu64
+                " of them again because a 250 was lost\n",
+                t.accepted,
+                t.refused,
+                t.unknown,
+                t.taken,
+                t.duplicates);
+    std::printf("%" PRIu64 " passed, %" PRIu64 " failed\n", t.days - t.failed, t.failed);
+    return t.failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace millrace::sim
+
+int main(int argc, char** argv) {
+    return millrace::sim::main_of(argc, argv);
+}
