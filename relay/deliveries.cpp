@@ -102,7 +102,6 @@ Task<void> Dispatcher::connection(std::string site) {
 }
 
 Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> courier) {
-    bool was_idle = false;
     unsigned sent = 0;
     while (!stopping_) {
         auto pick = scheduler_.next(site, courier->recipients_max(), parts_.clock.now());
@@ -111,7 +110,8 @@ Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> couri
             if (co_await idle(site)) {
                 continue;
             }
-            was_idle = true;
+            // At once: while we say goodbye, nobody may wake us any more.
+            scheduler_.idle_ended(site);
             break;
         }
         ++sent;
@@ -123,7 +123,7 @@ Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> couri
     // The slot is ours until the receiver has seen the end: it counts connections too.
     co_await courier->quit();
     scheduler_.connection_closed(
-        site, {.reached = true, .was_idle = was_idle, .reason = {}}, parts_.clock.now());
+        site, {.reached = true, .was_idle = false, .reason = {}}, parts_.clock.now());
 }
 
 Task<bool> Dispatcher::idle(std::string site) {

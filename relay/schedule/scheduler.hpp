@@ -112,6 +112,9 @@ class Scheduler {
 
     /// A message went through: the lane may grow.
     void succeeded(const std::string& site);
+    /// A connection that next() had left idle will take no more work; it still counts as open until
+    /// connection_closed(), which is then told was_idle = false.
+    void idle_ended(const std::string& site);
     void connection_closed(const std::string& site, const ConnectionEnd& end, Time now);
     /// No message starts on this lane before `until`. Never shortens a pause.
     void pause(const std::string& site, Time until, std::string reason);

@@ -58,6 +58,12 @@ void Scheduler::succeeded(const std::string& site) {
     lane.allowed = std::min(lane.allowed + 1, std::max(1U, limits_.lane.connections));
 }
 
+void Scheduler::idle_ended(const std::string& site) {
+    auto const at = lanes_.find(site);
+    MILLRACE_CHECK(at != lanes_.end() && at->second.idle > 0);
+    --at->second.idle;
+}
+
 void Scheduler::connection_closed(const std::string& site, const ConnectionEnd& end, Time now) {
     auto const at = lanes_.find(site);
     MILLRACE_CHECK(at != lanes_.end() && at->second.connections > 0 && connections_ > 0);
