@@ -114,14 +114,15 @@ Task<Routing> Router::route(std::string destination) {
         forget(destination);
     }
 
-    auto& slot = asked_[destination];
+    auto question = asked_[destination];
     // A question asked under old settings is answered for those who asked it, not for us.
-    if (!slot || slot->rules != rules_) {
-        slot = std::make_shared<Question>();
-        slot->rules = rules_;
-        lookups_.spawn(answer(destination, slot));
+    if (!question || question->rules != rules_) {
+        question = std::make_shared<Question>();
+        question->rules = rules_;
+        asked_[destination] = question;
+        // May be answered, and struck off, before this returns.
+        lookups_.spawn(answer(destination, question));
     }
-    auto const question = slot;
     if (lookups_.stopping()) {
         question->settle(Unknown{.enhanced = "4.3.2", .reason = "The relay is shutting down"});
     }
