@@ -109,7 +109,9 @@ int complain(const Failure& failure) {
 }
 
 int complain_usage(std::string_view command, std::string_view what) {
-    fmt::print(stderr, "millrace {0}: {1}\ntry: millrace {0} --help\n", command, harmless(what));
+    auto const name =
+        command.empty() ? std::string("millrace") : fmt::format("millrace {}", command);
+    fmt::print(stderr, "{0}: {1}\ntry: {0} --help\n", name, harmless(what));
     return config::exit_usage;
 }
 

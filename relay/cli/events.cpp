@@ -15,7 +15,7 @@ constexpr std::string_view help =
     "removed. The last 20 unless --since or --last says otherwise. TIME is how long ago (15m, 2h,\n"
     "3d) or a time (2026-11-24T08:00:00Z). NAME shows only the events of one message or "
     "recipient.\n"
-    "-f goes on with what comes, until Ctrl-C.\n\n"
+    "-f (--follow) goes on with what comes, until Ctrl-C.\n\n"
     "examples:\n"
     "  millrace events -f\n"
     "  millrace events --since 1h --json > last-hour.jsonl\n"

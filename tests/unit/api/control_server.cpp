@@ -1,0 +1,300 @@
+#include "relay/api/control_server.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include "common/net/asio_clock.hpp"
+#include "tests/unit/api/model_operations.hpp"
+#include "tests/unit/api/recording_log.hpp"
+
+namespace millrace::relay {
+namespace {
+
+namespace json = boost::json;
+using Protocol = asio::local::stream_protocol;
+
+bool is_last(const std::string& line) {
+    return line.starts_with("{\"end\"") || line.starts_with("{\"error\"");
+}
+
+/// The real server on a real Unix socket in a folder of its own.
+class ControlSocket : public testing::Test {
+  protected:
+    ControlSocket() {
+        std::string name = testing::TempDir() + "millrace_api_XXXXXX";
+        folder_ = ::mkdtemp(name.data());
+        path_ = folder_ + "/run/control.sock";
+    }
+    ~ControlSocket() override { std::filesystem::remove_all(folder_); }
+
+    ControlServer::Parts parts() { return {loop_.get_executor(), clock_, operations_, log_}; }
+
+    /// Sends the text and reads until `answers` answers are complete, or the server closes.
+    Task<void> talk(std::string text, unsigned answers, std::vector<std::string>& lines) {
+        Protocol::socket socket(loop_);
+        boost::system::error_code error;
+        co_await socket.async_connect(Protocol::endpoint(path_),
+                                      asio::redirect_error(asio::use_awaitable, error));
+        EXPECT_FALSE(error) << error.message();
+        co_await asio::async_write(
+            socket, asio::buffer(text), asio::redirect_error(asio::use_awaitable, error));
+        std::string input;
+        while (answers > 0) {
+            char buffer[4096];
+            auto const size = co_await socket.async_read_some(
+                asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+            if (error) {
+                break;
+            }
+            input.append(buffer, size);
+            for (auto end = input.find('\n'); end != std::string::npos; end = input.find('\n')) {
+                lines.push_back(input.substr(0, end));
+                input.erase(0, end + 1);
+                answers -= is_last(lines.back()) ? 1 : 0;
+            }
+        }
+    }
+
+    Task<void> scene(std::string text, unsigned answers, std::vector<std::string>& lines) {
+        ControlServer server(parts());
+        auto const opened = server.open(path_);
+        EXPECT_TRUE(opened) << (opened ? "" : opened.error().detail);
+        co_await talk(std::move(text), answers, lines);
+        co_await server.stop();
+    }
+
+    std::vector<std::string> ask(std::string text, unsigned answers = 1) {
+        std::vector<std::string> lines;
+        asio::co_spawn(loop_, scene(std::move(text), answers, lines), asio::detached);
+        loop_.restart();
+        loop_.run();
+        return lines;
+    }
+
+    static json::object end_of(const std::vector<std::string>& lines) {
+        if (lines.empty() || !lines.back().starts_with("{\"end\"")) {
+            ADD_FAILURE() << (lines.empty() ? "no answer" : lines.back());
+            return {};
+        }
+        return json::parse(lines.back()).at("end").as_object();
+    }
+
+    asio::io_context loop_;
+    AsioClock clock_;
+    RecordingLog log_;
+    ModelOperations operations_;
+    std::string folder_, path_;
+};
+
+TEST_F(ControlSocket, SaysHowItGoes) {
+    operations_.add(1, 3, "a.example");
+    auto const status = end_of(ask("{\"command\":\"status\"}\n"));
+    EXPECT_EQ(status.at("queued").to_number<int>(), 3);
+    EXPECT_TRUE(status.at("accepting").as_bool());
+}
+
+TEST_F(ControlSocket, AnswersSeveralQuestionsOnOneConnection) {
+    auto const lines = ask(
+        "{\"command\":\"status\"}\n{\"command\":\"destinations\"}\n{\"command\":\"count\"}\n", 3);
+    EXPECT_EQ(lines.size(), 3U);
+}
+
+TEST_F(ControlSocket, ListsMoreThanAPageAndSaysWhatTheLimitCutOff) {
+    for (std::uint64_t i = 1; i <= 700; ++i) {
+        operations_.add(i, 2, "a.example");
+    }
+    auto const all = ask("{\"command\":\"queue\"}\n");
+    EXPECT_EQ(all.size(), 1401U);
+    auto const some = ask("{\"command\":\"queue\",\"limit\":600}\n");
+    EXPECT_EQ(some.size(), 601U);
+    EXPECT_EQ(end_of(some).at("recipients").to_number<int>(), 1400);
+    EXPECT_EQ(end_of(some).at("messages").to_number<int>(), 700);
+}
+
+TEST_F(ControlSocket, FiltersTheQueue) {
+    operations_.add(1, 2, "a.example");
+    operations_.add(2, 3, "b.example");
+    EXPECT_EQ(ask("{\"command\":\"queue\",\"filter\":{\"destination\":\"b.example\"}}\n").size(),
+              4U);
+    EXPECT_EQ(ask("{\"command\":\"queue\",\"filter\":{\"sender\":\"s1@example.com\"}}\n").size(),
+              3U);
+    EXPECT_EQ(ask("{\"command\":\"queue\",\"filter\":{\"held\":true}}\n").size(), 1U);
+}
+
+TEST_F(ControlSocket, FindsAMessageByEveryNameItHas) {
+    auto const id = operations_.add(1, 2, "a.example");
+    operations_.add(2, 1, "b.example");
+    for (auto const& name : {id.text(),
+                             std::string("4Postfix1"),
+                             std::string("<m1@example.com>"),
+                             std::string("m1@example.com"),
+                             std::string("s1@example.com"),
+                             std::string("r1@a.example")}) {
+        auto const lines =
+            ask(json::serialize(json::object{{"command", "show"}, {"name", name}}) + "\n");
+        ASSERT_EQ(lines.size(), 2U) << name << ": " << (lines.empty() ? "" : lines[0]);
+        auto const item = json::parse(lines[0]).at("item");
+        EXPECT_EQ(item.at("id").as_string(), id.text()) << name;
+        EXPECT_EQ(item.at("waiting").as_array().size(), 2U);
+        EXPECT_EQ(item.at("history").as_array().size(), 2U);
+    }
+}
+
+TEST_F(ControlSocket, FindsAFinishedMessageInTheJournal) {
+    auto const id = operations_.add(1, 1, "a.example");
+    for (std::uint64_t i = 2; i < 1500; ++i) {
+        operations_.add(i, 1, "b.example");
+    }
+    operations_.waiting.clear();
+    auto const lines = ask("{\"command\":\"show\",\"name\":\"4Postfix1\"}\n");
+    ASSERT_EQ(lines.size(), 2U) << lines.back();
+    EXPECT_EQ(json::parse(lines[0]).at("item").at("id").as_string(), id.text());
+    auto const unknown = ask("{\"command\":\"show\",\"name\":\"4Nobody\"}\n");
+    ASSERT_EQ(unknown.size(), 1U);
+    EXPECT_EQ(json::parse(unknown[0]).at("error").at("code").as_string(), "not_found");
+}
+
+TEST_F(ControlSocket, ChangesAllPagesAndLogsWhoAsked) {
+    for (std::uint64_t i = 1; i <= 600; ++i) {
+        operations_.add(i, 2, "a.example");
+    }
+    operations_.add(601, 1, "b.example");
+    auto const held =
+        end_of(ask("{\"command\":\"hold\",\"filter\":{\"destination\":\"a.example\"}}\n"));
+    EXPECT_EQ(held.at("recipients").to_number<int>(), 1200);
+    EXPECT_EQ(held.at("messages").to_number<int>(), 600);
+    EXPECT_EQ(std::count_if(operations_.waiting.begin(),
+                            operations_.waiting.end(),
+                            [](auto const& r) { return r.work.held; }),
+              1200);
+    auto const by = "uid " + std::to_string(::getuid());
+    EXPECT_EQ(operations_.asked_by.front(), by);
+    EXPECT_EQ(log_.lines.back(),
+              "control.change command=hold by=\"" + by +
+                  "\" filter=\"destination=a.example\" recipients=1200 messages=600");
+}
+
+TEST_F(ControlSocket, RemovesWhatANameMeansAndNothingElse) {
+    operations_.add(1, 1, "a.example");
+    operations_.add(2, 1, "a.example");
+    EXPECT_EQ(end_of(ask("{\"command\":\"remove\",\"name\":\"4Postfix2\"}\n")).at("recipients"), 1);
+    ASSERT_EQ(operations_.waiting.size(), 1U);
+    EXPECT_EQ(operations_.waiting[0].mta_queue_id, "4Postfix1");
+}
+
+TEST_F(ControlSocket, DoesNotTakeAForgottenFilterForEverything) {
+    operations_.add(1, 5, "a.example");
+    for (auto const* request : {"{\"command\":\"remove\"}\n",
+                                "{\"command\":\"remove\",\"filter\":{}}\n",
+                                "{\"command\":\"remove\",\"name\":\"unknown\"}\n",
+                                "{\"command\":\"remove\",\"filter\":{\"destinaton\":\"b\"}}\n",
+                                "{\"command\":\"remove\",\"filter\":{\"id\":\"no id\"}}\n"}) {
+        auto const lines = ask(request);
+        ASSERT_EQ(lines.size(), 1U);
+        EXPECT_TRUE(lines[0].starts_with("{\"error\"")) << request << lines[0];
+    }
+    EXPECT_EQ(operations_.waiting.size(), 5U);
+    EXPECT_EQ(end_of(ask("{\"command\":\"retry\",\"all\":true}\n")).at("recipients"), 5);
+}
+
+TEST_F(ControlSocket, GivesEventsFromTheEndAndFromATime) {
+    operations_.add(1, 40, "a.example");
+    EXPECT_EQ(ask("{\"command\":\"events\",\"last\":0}\n").size(), 1U);
+    // The 25th event lies 24 s behind the first.
+    EXPECT_EQ(ask("{\"command\":\"events\",\"since_ms\":1024000}\n").size(), 16U + 1U);
+    EXPECT_EQ(ask("{\"command\":\"events\",\"since_ms\":0}\n").size(), 41U);
+    EXPECT_EQ(ask("{\"command\":\"events\",\"since_ms\":9000000}\n").size(), 1U);
+    EXPECT_EQ(ask("{\"command\":\"events\",\"name\":\"r7@a.example\"}\n").size(), 2U);
+}
+
+TEST_F(ControlSocket, FollowsEvents) {
+    operations_.add(1, 1, "a.example");
+    // Two are wanted and one is there: the other one comes while the client waits.
+    auto const later = [](ModelOperations& operations, Clock& clock) -> Task<void> {
+        co_await clock.sleep(std::chrono::milliseconds(50));
+        operations.add(2, 1, "b.example");
+    };
+    asio::co_spawn(loop_, later(operations_, clock_), asio::detached);
+    auto const lines = ask("{\"command\":\"events\",\"follow\":true,\"limit\":2}\n");
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_EQ(json::parse(lines[1]).at("item").at("recipient").as_string(), "r0@b.example");
+}
+
+TEST_F(ControlSocket, RefusesWhatItDoesNotUnderstand) {
+    for (auto const* request : {"hello\n",
+                                "{}\n",
+                                "[1]\n",
+                                "{\"command\":7}\n",
+                                "{\"command\":\"explode\"}\n",
+                                "{\"command\":\"events\",\"last\":-1}\n",
+                                "{\"command\":\"events\",\"since_ms\":99999999999999999}\n",
+                                "{\"command\":\"queue\",\"limit\":\"many\"}\n",
+                                "{\"command\":\"status\",\"surprise\":1}\n"}) {
+        auto const lines = ask(request);
+        ASSERT_EQ(lines.size(), 1U) << request;
+        EXPECT_EQ(json::parse(lines[0]).at("error").at("code").as_string(), "invalid") << request;
+    }
+}
+
+TEST_F(ControlSocket, RefusesARequestWithoutEnd) {
+    auto const lines = ask(std::string(70'000, 'x'));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_NE(lines[0].find("longer than 64 KiB"), std::string::npos);
+}
+
+TEST_F(ControlSocket, PassesFailuresOn) {
+    operations_.broken = Failure{Fault::invalid, "t.conf:1: unknown setting x"};
+    auto const lines = ask("{\"command\":\"reload\"}\n");
+    EXPECT_EQ(lines[0], R"({"error":{"code":"invalid","text":"t.conf:1: unknown setting x"}})");
+}
+
+TEST_F(ControlSocket, IsClosedToOthersAndGoneAfterwards) {
+    ControlServer server(parts());
+    ASSERT_TRUE(server.open(path_));
+    struct stat status = {};
+    ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0660U);
+    ASSERT_EQ(::stat((folder_ + "/run").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0750U);
+    asio::co_spawn(loop_, server.stop(), asio::detached);
+    loop_.run();
+    EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(ControlSocket, ReplacesTheSocketOfADeadRelayButNotOfALivingOne) {
+    std::filesystem::create_directories(folder_ + "/run");
+    {
+        Protocol::acceptor dead(loop_, Protocol::endpoint(path_));
+    }
+    ASSERT_TRUE(std::filesystem::exists(path_));
+    ControlServer server(parts());
+    ASSERT_TRUE(server.open(path_));
+    ControlServer second(parts());
+    auto const refused = second.open(path_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault, Fault::unavailable);
+    EXPECT_NE(refused.error().detail.find("another relay answers there"), std::string::npos);
+    asio::co_spawn(loop_, server.stop(), asio::detached);
+    loop_.run();
+}
+
+TEST_F(ControlSocket, DoesNotOverwriteAFile) {
+    std::filesystem::create_directories(folder_ + "/run");
+    std::ofstream(path_) << "precious";
+    ControlServer server(parts());
+    EXPECT_FALSE(server.open(path_));
+    EXPECT_EQ(std::filesystem::file_size(path_), 8U);
+}
+
+}  // namespace
+}  // namespace millrace::relay
