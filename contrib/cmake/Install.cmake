@@ -14,9 +14,13 @@ if(TARGET millrace)
 endif()
 
 set(here ${CMAKE_SOURCE_DIR}/contrib)
-install(FILES
-  ${here}/systemd/millrace-relay.service ${here}/systemd/millrace-relay.socket
-  ${here}/systemd/millrace-milter.service ${here}/systemd/millrace-milter.socket
+foreach(service IN ITEMS millrace-relay.service millrace-milter.service)
+  file(READ ${here}/systemd/${service} unit)
+  string(REPLACE /usr/sbin/ ${CMAKE_INSTALL_FULL_SBINDIR}/ unit "${unit}")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/systemd/${service} CONTENT "${unit}" @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/systemd/${service} DESTINATION lib/systemd/system)
+endforeach()
+install(FILES ${here}/systemd/millrace-relay.socket ${here}/systemd/millrace-milter.socket
   DESTINATION lib/systemd/system)
 install(FILES ${here}/systemd/millrace.sysusers DESTINATION lib/sysusers.d RENAME millrace.conf)
 install(FILES ${here}/systemd/millrace.tmpfiles DESTINATION lib/tmpfiles.d RENAME millrace.conf)
@@ -28,8 +32,9 @@ install(FILES ${here}/examples/millrace.conf ${here}/examples/REFERENCE.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright OPTIONAL)
 
-# The operator's file is never overwritten; in a package it is a conffile.
-set(config ${CMAKE_INSTALL_FULL_SYSCONFDIR}/millrace)
+# The operator's file is never overwritten; in a package it is a conffile. The programs look for it here
+# whatever the prefix is.
+set(config /etc/millrace)
 install(CODE "
   if(NOT EXISTS \"\$ENV{DESTDIR}${config}/millrace.conf\")
     file(INSTALL \"${here}/examples/millrace.conf\" DESTINATION \"${config}\")

@@ -133,12 +133,14 @@ int run(const Deed& deed, const Session& session, const Arguments& arguments) {
     }
     fmt::print("{}: {}\n", deed.done, amount(*after));
     if (after->recipients < before->recipients) {
+        auto const left = before->recipients - after->recipients;
         fmt::print(
-            "{} of those that matched were left alone: being delivered at this moment, finished "
-            "meanwhile, or so already\n",
-            grouped(before->recipients - after->recipients));
+            "{} that matched {} left alone: being delivered at this moment, finished meanwhile, "
+            "or so already\n",
+            count_of(left, "recipient"),
+            left == 1 ? "was" : "were");
     }
-    return config::exit_done;
+    return after->recipients == 0 ? config::exit_negative : config::exit_done;
 }
 
 template <const Deed& deed>

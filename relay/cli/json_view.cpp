@@ -94,14 +94,17 @@ std::string short_size(std::uint64_t bytes) {
 }
 
 std::string age(std::optional<Time> then, Time now) {
-    return then ? to_human(std::max(now - *then, Duration::zero())) : "-";
+    using std::chrono::seconds;
+    return then ? to_human(
+                      seconds(std::chrono::floor<seconds>(std::max(now - *then, Duration::zero()))))
+                : "-";
 }
 
 std::string ahead(std::optional<Time> then, Time now) {
     if (!then) {
         return "-";
     }
-    return *then - now < std::chrono::seconds(1) ? "now" : "in " + to_human(*then - now);
+    return *then - now < std::chrono::seconds(1) ? "due" : "in " + to_human(*then - now);
 }
 
 std::string count_of(std::uint64_t n, std::string_view noun) {

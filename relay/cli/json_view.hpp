@@ -28,7 +28,7 @@ std::string grouped(std::uint64_t n);
 std::string short_size(std::uint64_t bytes);
 /// `2h5m`, from then to now; `-` for no time.
 std::string age(std::optional<Time> then, Time now);
-/// `in 15m`, `now`; `-` for no time.
+/// `in 15m`, `due`; `-` for no time.
 std::string ahead(std::optional<Time> then, Time now);
 /// `1 recipient`, `3 recipients`.
 std::string count_of(std::uint64_t n, std::string_view noun);

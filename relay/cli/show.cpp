@@ -74,7 +74,7 @@ std::string view_waiting(const boost::json::object& message, Time now, const Sty
         if (auto const reply = text_of(*r, "last_reply"); !reply.empty()) {
             auto const host = text_of(*r, "last_host");
             text += fmt::format(
-                "    last: {}{}\n", host.empty() ? "" : harmless(host) + " said ", harmless(reply));
+                "    last: {}{}\n", host.empty() ? "" : harmless(host) + ": ", harmless(reply));
         }
     }
     return text;

@@ -84,7 +84,7 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
         }
     }
     if (!troubled.empty()) {
-        text += "\nheld or paused destinations\n" + troubled.text(style, 2);
+        text += "\ndestinations that wait\n" + troubled.text(style, 2);
     }
     Grid problems;
     problems.column("AGO", Grid::Fit::right);

@@ -181,7 +181,8 @@ TEST(CommandLine, WithYesTheyAct) {
          "{\"progress\":{\"recipients\":1}}\n{\"end\":{\"recipients\":2,\"messages\":2}}\n"});
     auto const said = say({"remove", "ID1", "--yes", "--socket", relay.path});
     EXPECT_EQ(said.exit_code, 0) << said.err;
-    EXPECT_TRUE(said.out.starts_with("removed: 2 recipients of 2 messages\n1 of those"))
+    EXPECT_TRUE(said.out.starts_with(
+        "removed: 2 recipients of 2 messages\n1 recipient that matched was left alone"))
         << said.out;
     EXPECT_EQ(relay.requests(),
               "{\"filter\":{},\"name\":\"ID1\",\"command\":\"count\"}\n"
