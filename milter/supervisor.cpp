@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace millrace::milter {
@@ -32,12 +33,23 @@ int signals_of_supervisor() {
     return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/// The worker of a supervisor that was killed lets go of the socket when libmilter's poll on it
+/// ends (5 s).
+constexpr int open_attempts = 60;
+constexpr Duration open_pause = milliseconds(100);
+
 Result<Listener> listen_on(const std::string& socket) {
     auto name = SocketName::parse(socket);
     if (!name) {
         return std::unexpected(name.error());
     }
-    return Listener::open(*name);
+    for (int attempt = 1;; ++attempt) {
+        auto opened = Listener::open(*name);
+        if (opened || opened.error().fault != Fault::unavailable || attempt == open_attempts) {
+            return opened;
+        }
+        std::this_thread::sleep_for(open_pause);
+    }
 }
 
 }  // namespace

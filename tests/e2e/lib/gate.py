@@ -36,8 +36,9 @@ class Gate:
         fresh.rename(self.config)
 
     def start(self):
+        before = len(self.lines("gate.listening"))
         self.child = Child([places.program("millrace-milter"), "-c", self.config], self.folder / "milter.log")
-        wait_until(lambda: "gate.listening" in self.output() or not self.child.running(), 20, "the milter's start")
+        wait_until(lambda: len(self.lines("gate.listening")) > before or not self.child.running(), 20, "the milter's start")
         if not self.child.running():
             raise AssertionError(f"the milter did not start: {self.output()}")
         if self.path.exists():

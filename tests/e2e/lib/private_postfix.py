@@ -86,15 +86,15 @@ def _ensure_users():
 
 class PrivatePostfix:
     def __init__(self, relayhost, milter=None, port=0, folder=None, settings=None, name="mx.example.com",
-                 processes=100):
+                 processes=100, wrapper=()):
         """relayhost: (host, port) everything goes to. milter: Postfix's name of its socket, or a list of them.
-        settings: further main.cf parameters, which win."""
+        settings: further main.cf parameters, which win. wrapper: put before the command of the master."""
         self.port = port or free_port()
         self.own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="millrace-postfix-"))
         self.relayhost, self.name, self.processes = relayhost, name, processes
         self.milters = [milter] if isinstance(milter, str) else list(milter or [])
-        self.settings = settings or {}
+        self.settings, self.wrapper = settings or {}, list(wrapper)
         self.root = _root()
         self.sbin = self.root / "usr/lib/postfix/sbin"
         self.environment = {"MAIL_CONFIG": str(self.folder / "etc"),
@@ -127,8 +127,8 @@ class PrivatePostfix:
     def start(self):
         _ensure_users()
         self._lay_out()
-        self.master = Child([self.sbin / "master", "-d", "-c", self.folder / "etc"], self.folder / "log/master.log",
-                            env=self.environment, cwd=self.folder / "queue")
+        self.master = Child([*self.wrapper, self.sbin / "master", "-d", "-c", self.folder / "etc"],
+                            self.folder / "log/master.log", env=self.environment, cwd=self.folder / "queue")
         wait_until(lambda: answers(self.port) or not self.master.running(), 30, "Postfix's port")
         if not self.master.running():
             raise AssertionError(f"Postfix did not start: {self.master.output()}{self.log()}")
