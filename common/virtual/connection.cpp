@@ -209,7 +209,7 @@ void Connection::close(unsigned which, bool abrupt) {
         }
     }
     wake(me);
-    if (which == 0 && network.on_closed) network.on_closed(fact());
+    if (which == 0 && announced && network.on_closed) network.on_closed(fact());
 }
 
 Failure Connection::fail(unsigned which, Fault fault, std::string detail) {

@@ -38,6 +38,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
     std::uint64_t id = 0;
     std::array<Side, 2> sides;  ///< 0 connected, 1 accepted
     std::optional<Certificate> certificate;
+    bool announced = false;  ///< on_opened has been called
     bool trickles = false;
     bool stalled = false;  ///< nothing arrives any more, in either direction
 

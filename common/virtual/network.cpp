@@ -157,6 +157,7 @@ Task<Result<std::unique_ptr<Stream>>> Plug::connect(Endpoint to,
     listener->machine->wake(listener->acceptor);
     co_await machine_.sleep(back);
     simulation.trace(to.text());
+    connection->announced = true;
     if (network_.on_opened) network_.on_opened(connection->fact());
     co_return std::make_unique<VirtualStream>(std::move(connection), 0);
 }

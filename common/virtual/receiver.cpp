@@ -151,6 +151,7 @@ Task<bool> Receiver::answer(Session& session,
                             session.sender,
                             address,
                             reply,
+                            manners.tarpit,
                             limit,
                             proof,
                             0});
@@ -298,6 +299,7 @@ Task<bool> Receiver::dot(Session& session, std::string bytes) {
                       session.sender,
                       session.recipients,
                       std::move(bytes),
+                      manners.tarpit,
                       false,
                       proof,
                       0});

@@ -48,6 +48,7 @@ class Receiver {
         std::string sender;
         std::vector<std::string> recipients;
         std::string bytes;  ///< without dot-stuffing and the final dot
+        Duration tarpit{};  ///< how long each reply of the conversation took
         bool answered = false;
         std::shared_ptr<DeliveryProof> proof;
         std::uint64_t answer_ends = 0;
@@ -62,6 +63,7 @@ class Receiver {
         std::string sender;
         std::string recipient;  ///< empty for MAIL
         std::string reply;
+        Duration tarpit{};   ///< how long each reply took
         bool limit = false;  ///< says that we send too fast or keep too many connections
         std::shared_ptr<DeliveryProof> proof;
         std::uint64_t ends = 0;

@@ -1,5 +1,7 @@
 #include "tests/sim/day.hpp"
 
+#include <cstdio>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
@@ -23,11 +25,26 @@ Address receiver_address(std::size_t n) {
     return asio::ip::make_address("203.0.113." + std::to_string(n + 1));
 }
 
+void print_answers(const Receiver& receiver) {
+    for (const Receiver::Answer& answer : receiver.answers()) {
+        std::printf("%s %s connection=%llu moment=%d from=%s to=%s: %s%s\n",
+                    to_rfc3339(answer.at).c_str(),
+                    receiver.name().c_str(),
+                    static_cast<unsigned long long>(answer.connection),
+                    static_cast<int>(answer.moment),
+                    answer.sender.c_str(),
+                    answer.recipient.c_str(),
+                    answer.reply.c_str(),
+                    answer.heard() ? "" : " (unheard)");
+    }
+}
+
 /// The cast and the weather of one day, all drawn from the seed.
 class Day {
   public:
     Day(std::uint64_t seed, bool verbose)
-        : random_(seed),
+        : verbose_(verbose),
+          random_(seed),
           simulation_(from_unix_millis(1'795'000'000'000)),
           log_(simulation_, verbose),
           wires_random_(random_.next()),
@@ -56,6 +73,7 @@ class Day {
     }
     void at(Time t, virtual_::Simulation::Action what) { simulation_.at(t, std::move(what)); }
 
+    bool verbose_;
     SeededRandom random_;
     virtual_::Simulation simulation_;
     SimLog log_;
@@ -387,6 +405,10 @@ DayResult Day::run() {
     };
     simulation_.run_until(drained, limit);
 
+    if (verbose_) {
+        for (const auto& receiver : receivers_)
+            print_answers(*receiver);
+    }
     DayResult result;
     const relay::MemoryState disk = host_.disk().durable();
     ledger_.check_outcomes(disk);

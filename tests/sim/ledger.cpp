@@ -37,6 +37,12 @@ bool by_time(const Receiver::Answer& a, const Receiver::Answer& b) {
     return std::tie(a.at, a.connection, a.moment) < std::tie(b.at, b.connection, b.moment);
 }
 
+/// What slow replies, the wire and a slow disk may take until an answer has become durable: the
+/// relay settles when the whole transaction has been answered.
+Duration settling(Duration tarpit) {
+    return 8 * tarpit + 20s;
+}
+
 std::string at(Time t) {
     return to_rfc3339(t);
 }
@@ -96,8 +102,7 @@ Ledger::Copies Ledger::copies() const {
     for (const auto& [site, receivers] : sites) {
         for (const Receiver* receiver : receivers) {
             for (const Receiver::Taken& taken : receiver->taken()) {
-                // What a slow reply, the wire and a slow disk may take before the relay has it.
-                const Time settled = taken.at + receiver->manners.tarpit + 10s;
+                const Time settled = taken.at + settling(taken.tarpit);
                 const bool excused = !taken.heard() || died_between(taken.at, settled);
                 for (const std::string& recipient : taken.recipients) {
                     all[recipient].push_back({&taken, excused});
@@ -198,6 +203,13 @@ void Ledger::check_notices(const relay::MemoryState& disk) {
         for (const std::string& to : taken.recipients)
             notices[to] += taken.bytes;
     }
+    std::set<std::string> unreachable;  // senders whose notice could not be delivered either
+    for (const auto& [id, event] : disk.events) {
+        if (event->sender.empty() && is_terminal(event->kind) &&
+            event->kind != EventKind::delivered) {
+            unreachable.insert(event->recipient);
+        }
+    }
     const auto ended = endings(disk);
     for (const Sent& message : sent) {
         const auto id = MessageId::parse(message.queue_id);
@@ -209,7 +221,8 @@ void Ledger::check_notices(const relay::MemoryState& disk) {
             const EventKind kind = end->second.front()->kind;
             const bool failed = kind == EventKind::bounced || kind == EventKind::expired;
             const bool said = told.find(message.recipients[i]) != told.npos;
-            if (failed && !message.sender.empty() && !said) {
+            if (failed && !message.sender.empty() && !said &&
+                !unreachable.contains(message.sender)) {
                 violated("the sender was not told: " + message.recipients[i] + " " +
                          relay::to_string(kind));
             }
@@ -260,8 +273,8 @@ void Ledger::check_pauses(const std::string& site, std::vector<Receiver::Answer>
             !limit.reply.starts_with("450")) {
             continue;
         }
-        const Time from = limit.at + 20s, to = limit.at + 9min + 30s;
-        if (died_between(limit.at, limit.at + 20s)) continue;
+        const Time from = limit.at + settling(limit.tarpit), to = limit.at + 9min + 30s;
+        if (died_between(limit.at, from)) continue;
         for (const Receiver::Answer& next : answers) {
             if (next.moment != Moment::mail || next.at <= from || next.at >= to) continue;
             if (died_between(limit.at, next.at, true)) continue;
@@ -280,9 +293,10 @@ void Ledger::check_retries(const std::string& recipient, std::vector<Receiver::A
             now.reply.find("too many recipients") != now.reply.npos) {
             continue;
         }
+        if (died_between(now.at, now.at + settling(now.tarpit)))
+            continue;  // the attempt may be forgotten
         ++refusals;
         const Receiver::Answer& next = answers[i + 1];
-        if (died_between(now.at, now.at + 20s)) continue;  // the attempt may be forgotten
         const Duration step = promises.retry[std::min(refusals, promises.retry.size()) - 1];
         if (next.at >= now.at + step) continue;
         // The one exception: the last try, in the last minute before the expiry.
