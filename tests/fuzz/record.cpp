@@ -40,13 +40,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (size < 1) return 0;
     std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
     if ((data[0] & 0x80U) == 0) bytes = sealed(std::move(bytes));
-    constexpr MessageId id{42};
+    MessageId const id{42};
     switch (data[0] % 5) {
         case 0:
-            judge(decode_envelope(id, bytes), [](auto b) { return decode_envelope(id, b); });
+            judge(decode_envelope(id, bytes), [id](auto const& b) { return decode_envelope(id, b); });
             break;
         case 1:
-            judge(decode_work({id, 3}, bytes), [](auto b) { return decode_work({id, 3}, b); });
+            judge(decode_work({id, 3}, bytes), [id](auto const& b) { return decode_work({id, 3}, b); });
             break;
         case 2:
             judge(decode_event(7, bytes), [](auto b) { return decode_event(7, b); });
