@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t line_usual = 76;
 constexpr std::size_t line_max = 998;
+// A value without a blank cannot be folded: shorter than a line, its name included.
+constexpr std::size_t value_max = 900;
 
 /// Printable ASCII; anything else becomes `?`: a field's value must not end its line.
 std::string printable(std::string_view text) {
@@ -46,7 +48,7 @@ std::string wrap(std::string_view text, std::size_t column, std::string_view lin
 std::string field(std::string_view name, std::string_view value) {
     std::string line(name);
     line += ": ";
-    return line + wrap(printable(value.substr(0, 2000)), line.size(), "\r\n ") + "\r\n";
+    return line + wrap(printable(value.substr(0, value_max)), line.size(), "\r\n ") + "\r\n";
 }
 
 std::string_view word_of(DsnAction action) {
@@ -94,7 +96,7 @@ std::string text_part(std::string_view type, std::string_view text) {
 
 /// Text for people: printable UTF-8 in one line.
 std::string readable(std::string_view text) {
-    auto result = mail::replace_invalid_utf8(text.substr(0, 2000));
+    auto result = mail::replace_invalid_utf8(text.substr(0, value_max));
     for (char& c : result) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
     }
