@@ -188,6 +188,7 @@ void PowerCut::judge(const std::string& image, const Told& told) {
     auto opened = open_rocks_spool(options(image), io.get_executor(), clock_, log_);
     if (!opened) {
         ++verdict_.unopened;
+        std::printf("cannot be opened: %s\n", opened.error().detail.c_str());
         return;
     }
     auto& spool = **opened;
