@@ -10,9 +10,8 @@
 #include "milter/attach_lines.hpp"
 #include "milter/supervisor.hpp"
 
+namespace millrace::milter {
 namespace {
-
-using namespace millrace;
 
 constexpr std::string_view about =
     "the gate beside Postfix or Sendmail. Every message your side submits (with a login, from\n"
@@ -25,12 +24,12 @@ constexpr std::string_view about =
     "lost, none passes unseen. A reload or a restart of its worker refuses no connection";
 
 int show_attach_lines(const config::Program& program) {
-    const auto name = milter::SocketName::parse(program.settings->milter.socket);
+    const auto name = SocketName::parse(program.settings->milter.socket);
     if (!name) {
         fmt::print(stderr, "{}\n", name.error().detail);
         return config::exit_configuration;
     }
-    fmt::print("{}", milter::attach_lines(*name));
+    fmt::print("{}", attach_lines(*name));
     return config::exit_done;
 }
 
@@ -43,12 +42,14 @@ int serve(config::Program program) {
         log.warning("gate.root", {{"advice", "run it as a user of its own, such as millrace"}});
     }
     const AsioClock clock;
-    return milter::Supervisor(std::move(program), clock, log).run();
+    return Supervisor(std::move(program), clock, log).run();
 }
 
 }  // namespace
+}  // namespace millrace::milter
 
 int main(int argc, char** argv) {
+    namespace config = millrace::config;
     std::vector<const char*> words(argv, argv + argc);
     const bool check_socket =
         std::erase_if(words, [](std::string_view w) { return w == "--check-socket"; }) > 0;
@@ -56,9 +57,10 @@ int main(int argc, char** argv) {
                                                     words.data(),
                                                     config::Part::milter,
                                                     "millrace-milter",
-                                                    about);
+                                                    millrace::milter::about);
     if (!program.run) {
         return program.exit_code;
     }
-    return check_socket ? show_attach_lines(program) : serve(std::move(program));
+    return check_socket ? millrace::milter::show_attach_lines(program)
+                        : millrace::milter::serve(std::move(program));
 }

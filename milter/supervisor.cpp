@@ -171,6 +171,9 @@ void Supervisor::stop() {
         stopping_ = true;
         log_.info("gate.stopping", {{"drain", to_human(program_.settings->milter.drain)}});
         retire(worker_);
+        // Who comes now is told so at once, instead of waiting for the drain and being cut off;
+        // systemd's socket keeps them for the next start.
+        listener_.reset();
     }
 }
 
