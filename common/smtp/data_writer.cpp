@@ -10,7 +10,9 @@ bool DataWriter::next(std::string& piece, std::size_t target) {
     while (!rest_.empty() && piece.size() < target) {
         if (line_start_ && rest_.front() == '.') piece += '.';
         const std::size_t window = std::min(rest_.size(), std::max<std::size_t>(target, 1));
-        const std::size_t end = std::min(rest_.substr(0, window).find_first_of("\r\n"), window);
+        const std::string_view view = rest_.substr(0, window);
+        const std::size_t lf = std::min(view.find('\n'), window);
+        const std::size_t end = std::min(view.substr(0, lf).find('\r'), lf);
         piece += rest_.substr(0, end);
         rest_.remove_prefix(end);
         line_start_ = end == 0 && line_start_;
