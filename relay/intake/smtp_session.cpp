@@ -21,6 +21,9 @@ constexpr Duration piece_timeout = 3min;
 constexpr Duration write_timeout = 5min;
 constexpr Duration handshake_timeout = 1min;
 constexpr Duration farewell_timeout = 5s;
+// How long, and how much, a client may go on talking after it was told that this is the end.
+constexpr Duration drain_timeout = 2s;
+constexpr std::size_t drained_max = 256 << 10;
 // A message must come at this rate on the whole (Postfix asks for 500 B/s too): slower is an attack
 // or a line on which it would never end.
 constexpr std::uint64_t bytes_per_second_min = 500;
@@ -100,7 +103,16 @@ Task<void> SmtpSession::run() {
     say(protocol_.greeting());
     while (co_await converse()) {
     }
-    if (!leaving_) stream_->close();
+    if (leaving_) co_return;
+    if (unread_) co_await drain();
+    stream_->close();
+}
+
+Task<void> SmtpSession::drain() {
+    const Time deadline = desk_.clock.now() + drain_timeout;
+    for (std::size_t read = 0; read < drained_max; read += input_.size()) {
+        if (!co_await fill(deadline)) co_return;
+    }
 }
 
 Task<bool> SmtpSession::converse() {
@@ -111,6 +123,7 @@ Task<bool> SmtpSession::converse() {
     Step step = protocol_.step(*line, behind);
     if (lines_.dropped() > dropped_max) {
         say(reply(421, "4.7.0", "Too much that is no command, closing"));
+        unread_ = true;
         co_await flush();
         co_return false;
     }
@@ -123,6 +136,7 @@ Task<std::optional<smtp::Line>> SmtpSession::next_line() {
         if (auto line = lines_.next(input_)) co_return line;
         if (lines_.dropped() > dropped_max) {
             say(reply(421, "4.7.0", "Too much that is no command, closing"));
+            unread_ = true;
             co_await flush();
             co_return std::nullopt;
         }
@@ -155,6 +169,7 @@ Task<bool> SmtpSession::carry_out(Step step) {
                 if (out_.size() > replies_max && !co_await flush()) co_return false;
                 co_return true;
             case Step::Next::close:
+                unread_ = !input_.empty();
                 co_await flush();
                 co_return false;
             case Step::Next::start_tls:
@@ -216,6 +231,7 @@ Task<std::optional<Step>> SmtpSession::take_data() {
         // As much again as a message may have is read and forgotten, more is not.
         if (reader.size() > size_max * 2) {
             say(too_large_reply());
+            unread_ = true;
             co_await flush();
             co_return std::nullopt;
         }

@@ -74,6 +74,8 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
 
     Task<bool> fill(Time deadline);
     Task<bool> flush();
+    /// Reads on for a moment: closing with bytes unread would make the system take back the reply.
+    Task<void> drain();
     void say(const smtp::Reply& reply) { out_ += smtp::format(reply); }
     /// By when more of a message must have come.
     Time data_deadline(Time started, std::uint64_t bytes) const;
@@ -98,6 +100,7 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     bool no_room_ = false;
     bool listening_ = false;  ///< waits for a command
     bool stopping_ = false;
+    bool unread_ = false;   ///< the client was still talking when it was told the end
     bool leaving_ = false;  ///< farewell() has the stream
 };
 

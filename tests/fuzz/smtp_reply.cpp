@@ -44,7 +44,8 @@ Heard hear(std::string_view bytes, std::size_t step) {
 
 bool is_printable(const Reply& reply) {
     for (const std::string& line : reply.lines) {
-        if (line.size() > 400) return false;
+        // Blanks behind the enhanced code are not told from those at the text's start.
+        if (line.size() > 400 || line.starts_with(' ')) return false;
         for (const char c : line) {
             if (c < ' ' || c > '~') return false;
         }
