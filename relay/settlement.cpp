@@ -78,8 +78,9 @@ Settlement settle(const Envelope& envelope,
             result.notices.push_back(notice(action, envelope, work, outcome, now));
         };
         if (outcome.kind == OutcomeKind::delivered) {
-            finish(EventKind::delivered,
-                   outcome.dsn_passed_on ? DsnAction::relayed : DsnAction::delivered);
+            // We never deliver into a mailbox: where the next server cannot report success, the last
+            // word we have is `relayed` (RFC 3461 §5.2.2).
+            finish(EventKind::delivered, DsnAction::relayed);
             // Who passed the wish on is not asked twice: the next server reports its own success.
             if (outcome.dsn_passed_on) {
                 result.notices.pop_back();
@@ -90,7 +91,7 @@ Settlement settle(const Envelope& envelope,
             finish(EventKind::bounced, DsnAction::failed);
             continue;
         }
-        if (is_limit(outcome.blame) && !rules.retry.expired(now, work.born)) {
+        if ((outcome.untried || is_limit(outcome.blame)) && !rules.retry.expired(now, work.born)) {
             result.untouched.push_back(work);
             continue;
         }

@@ -68,7 +68,9 @@ Task<std::vector<RecipientOutcome>> Conversation::send(Transaction transaction) 
 
     if (!wire_ || wire_->disturbed() || closing_ || !may_send()) {
         auto unheard = refusal(dead(Phase::mail, {Fault::closed, "the connection has ended"}));
-        unheard.untried = true;
+        // On a new connection it costs an attempt: else a server that does so always would be asked
+        // again and again.
+        unheard.untried = used_ || !may_send();
         delivery->settle(unheard);
         abort();
     } else if (auto const why = obstacle(*delivery)) {
@@ -367,6 +369,9 @@ RecipientOutcome Conversation::refusal(const Setback& why) const {
     outcome.enhanced = enhanced_for(outcome.kind, why.enhanced, "5.0.0");
     outcome.text = why.code == 0 ? std::string(to_string(why.phase)) + ": " + why.text : why.text;
     outcome.blame = why.blame;
+    // On the first message of a connection it cannot mean this connection: a new one at once would
+    // be answered the same.
+    if (why.blame == Blame::messages_per_connection && !used_) outcome.blame = Blame::rate;
     return outcome;
 }
 

@@ -274,6 +274,13 @@ TEST_F(CourierTest, too_many_recipients_are_not_bounced) {
     EXPECT_EQ(send(message())[0].kind, OutcomeKind::deferred);
 }
 
+TEST_F(CourierTest, a_limit_per_connection_means_this_connection_only_after_a_message) {
+    Script script;
+    script.answers["MAIL"] = "421 Max message per connection reached";
+    ASSERT_TRUE(open(script).ok) << what_happened;
+    EXPECT_EQ(send(message())[0].blame, Blame::rate);
+}
+
 TEST_F(CourierTest, helo_only_where_ehlo_is_not_known) {
     Script script;
     script.answers["EHLO"] = "502 5.5.1 what";
