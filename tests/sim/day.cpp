@@ -316,7 +316,14 @@ void Day::arrange_deaths(Time from, Time until) {
             if (!host_.running()) return;
             simulation_.fault_fired("restart");
             host_.stop();
-            at(simulation_.now() + 2min, [this] { revive(); });
+            at(simulation_.now() + 30s, [this] {
+                if (!host_.running()) return revive();
+                // What a supervisor does. A full disk keeps results from being written: an excuse.
+                if (host_.disk().capacity == UINT64_MAX) {
+                    ledger_.violated("restart: still running 30 s after it was asked to stop");
+                }
+                die(false);
+            });
         });
     }
     host_.on_broken = [this] {
