@@ -103,6 +103,7 @@ Task<void> Dispatcher::connection(std::string site) {
 
 Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> courier) {
     unsigned sent = 0;
+    bool was_idle = false;
     while (!stopping_) {
         auto pick = scheduler_.next(site, courier->recipients_max(), parts_.clock.now());
         if (!pick) {
@@ -110,8 +111,7 @@ Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> couri
             if (co_await idle(site)) {
                 continue;
             }
-            // At once: while we say goodbye, nobody may wake us any more.
-            scheduler_.idle_ended(site);
+            was_idle = true;
             break;
         }
         ++sent;
@@ -122,12 +122,14 @@ Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> couri
     }
     // The slot is ours until the receiver has seen the end: it counts connections too.
     co_await courier->quit();
+    leaving_ -= was_idle ? 1 : 0;
     scheduler_.connection_closed(
         site, {.reached = true, .was_idle = false, .reason = {}}, parts_.clock.now());
 }
 
 Task<bool> Dispatcher::idle(std::string site) {
     auto const me = std::make_shared<Idle>(parts_.executor);
+    me->since = parts_.clock.now();
     idle_[site].push_back(me);
     auto wait = me->signal.wait();
     auto limit = parts_.clock.sleep(settings_->relay.delivery.idle_connection);
@@ -139,6 +141,11 @@ Task<bool> Dispatcher::idle(std::string site) {
     std::erase(waiting, me);
     if (waiting.empty()) {
         idle_.erase(site);
+    }
+    if (!me->dismissed) {
+        // At once: while we say goodbye, nobody may wake us any more.
+        scheduler_.idle_ended(site);
+        ++leaving_;
     }
     co_return false;
 }

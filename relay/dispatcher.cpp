@@ -149,11 +149,31 @@ Task<void> Dispatcher::run() {
             one->woken = true;
             one->signal.notify();
         }
+        make_room();
         if (plan.wake_at < alarm_at_) {
             alarm_at_ = plan.wake_at;
             timers_.spawn(alarm(plan.wake_at));
         }
         co_await changed_.wait();
+    }
+}
+
+/// The total is for all sites: a connection that waits for more work must not keep others waiting.
+void Dispatcher::make_room() {
+    while (leaving_ < scheduler_.starved_sites()) {
+        auto oldest = idle_.end();
+        for (auto at = idle_.begin(); at != idle_.end(); ++at) {
+            if (at->second.empty()) continue;
+            if (oldest == idle_.end() || at->second.front()->since < oldest->second.front()->since)
+                oldest = at;
+        }
+        if (oldest == idle_.end()) return;
+        auto const one = oldest->second.front();
+        oldest->second.pop_front();
+        one->dismissed = true;
+        one->signal.notify();
+        scheduler_.idle_ended(oldest->first);
+        ++leaving_;
     }
 }
 

@@ -78,7 +78,9 @@ class Dispatcher {
     struct Idle {
         explicit Idle(asio::any_io_executor executor) : signal(std::move(executor)) {}
         Signal signal;
+        Time since{};
         bool woken = false;
+        bool dismissed = false;  ///< the scheduler knows already that it ends
     };
     struct Loaded {
         Envelope envelope;
@@ -96,7 +98,11 @@ class Dispatcher {
     Task<void> converse(std::string site, std::shared_ptr<Courier> courier);
     Task<void> turn_away(std::string site, NoRoute outcome);
     Task<void> unreachable(std::string site, Opened opened);
+    /// Waits for work; false when the connection is to end, which the scheduler has been told.
     Task<bool> idle(std::string site);
+    /// Ends idle connections, those that have waited longest first, for sites that may not open
+    /// one.
+    void make_room();
     Task<Result<Loaded>> load(const Pick& pick);
     /// One transaction; false when the connection is not to be used for another.
     Task<bool> deliver(Courier& courier, Pick pick);
@@ -127,6 +133,7 @@ class Dispatcher {
     TaskGroup timers_;       ///< the loop, alarms: may be cancelled at any time
     std::unordered_map<std::string, std::variant<Route, NoRoute>> routes_;  ///< by site
     std::map<std::string, std::deque<std::shared_ptr<Idle>>> idle_;
+    std::size_t leaving_ = 0;  ///< connections that were idle and are being closed
     std::vector<std::weak_ptr<Courier>> couriers_;
     Time alarm_at_ = never;
     bool loading_ = true;

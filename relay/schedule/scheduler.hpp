@@ -127,6 +127,8 @@ class Scheduler {
     std::optional<DestinationView> destination(const std::string& name, Time now) const;
     std::size_t in_memory() const { return window_.size(); }
     unsigned connections() const { return connections_; }
+    /// Sites with work that would connect if connections_total allowed it.
+    std::size_t starved_sites() const { return wants_connection_.size(); }
     /// Lanes with a pause that ends after `now`: to be kept over a restart.
     std::vector<std::pair<std::string, Time>> pauses(Time now) const;
 
