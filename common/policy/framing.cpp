@@ -15,6 +15,11 @@ bool has(const mail::HeaderBlock& block, Kind kind) {
     return std::ranges::find(block.defects, kind, &mail::HeaderDefect::kind) != block.defects.end();
 }
 
+// No next hop takes it, and C programs on the way would cut the message there.
+void refuse_zero_byte(Findings& findings) {
+    findings.refuse(550, "5.6.0", "Zero byte in the message; encode binary parts", "H40");
+}
+
 }  // namespace
 
 Framing check_framing(const mail::HeaderBlock& block,
@@ -22,10 +27,10 @@ Framing check_framing(const mail::HeaderBlock& block,
                       const Settings& settings) {
     Framing framing;
     Findings findings(settings, Findings::Manner::strict, Findings::Touch::allowed);
-    if (body.has_nul || has(block, Kind::nul)) {
-        // No next hop takes it, and C programs on the way would cut the message there.
-        findings.remark("nul", "zero byte in the message");
-        findings.refuse(550, "5.6.0", "Zero byte in the message; encode binary parts", "H40");
+    if (has(block, Kind::nul)) findings.remark("nul", "zero byte in the header");
+    if (body.has_nul) {
+        findings.remark("nul", "zero byte in the body");
+        refuse_zero_byte(findings);
     }
     if (body.has_bare_cr || has(block, Kind::bare_cr)) {
         framing.normalise = findings.fault(
@@ -45,6 +50,12 @@ Framing check_framing(const mail::HeaderBlock& block,
     framing.verdict = findings.verdict();
     framing.defects = findings.take_defects();
     return framing;
+}
+
+Verdict check_edited(std::string_view message, const Settings& settings) {
+    Findings findings(settings, Findings::Manner::strict, Findings::Touch::never);
+    if (message.find('\0') != std::string_view::npos) refuse_zero_byte(findings);
+    return findings.verdict();
 }
 
 }  // namespace millrace::policy

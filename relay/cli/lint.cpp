@@ -47,6 +47,11 @@ Outcome judge(std::string_view message,
     envelope.mail_from = sender;
     envelope.origin = policy::Origin::submission;
     Outcome outcome = policy::evaluate(envelope, block.fields, settings, options.invention);
+    if (framing.verdict.kind != Verdict::Kind::reject &&
+        outcome.verdict.kind != Verdict::Kind::reject) {
+        framing.verdict = policy::check_edited(
+            policy::edit_block(message, block, outcome.edits, line_end), settings);
+    }
     if (framing.verdict.kind == Verdict::Kind::reject) {
         outcome.verdict = framing.verdict;
         outcome.edits.clear();

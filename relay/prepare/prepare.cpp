@@ -1,5 +1,6 @@
 #include "relay/prepare/prepare.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "common/mail/header_block.hpp"
@@ -63,7 +64,7 @@ class Preparation {
     }
 
     // Bare CR, bare LF and zero bytes are nobody's mail to pass on; a header block that breaks off
-    // is the gate's matter.
+    // is the gate's matter, and a zero byte of the header may still be mended.
     bool check_lines() {
         policy::Framing framing = policy::check_framing(block_, scan_, gate_);
         outcome_.defects = std::move(framing.defects);
@@ -76,6 +77,16 @@ class Preparation {
             // H40 is not set to reject. Whatever it is set to, what we send has only CRLF.
             arrival_.message = with_crlf(arrival_.message);
             read();
+            // New lines of the header have appeared, and each is to be a field.
+            framing = policy::check_framing(block_, scan_, gate_);
+            for (policy::Defect& defect : framing.defects) {
+                if (std::ranges::find(outcome_.defects, defect) == outcome_.defects.end()) {
+                    outcome_.defects.push_back(std::move(defect));
+                }
+            }
+            if (framing.verdict.kind == Verdict::Kind::reject && enforcing()) {
+                return refuse(framing.verdict);
+            }
         }
         if (framing.begin_body && enforcing()) {
             arrival_.message.insert(block_.fields_end, "\r\n");
@@ -163,6 +174,11 @@ class Preparation {
             received_field(arrival_.session, envelope, rules_.hostname, arrival_.wall);
         std::string message =
             policy::edit_block(arrival_.message, block_, edits, mail::LineEnd::crlf, trace);
+        if (const Verdict left = policy::check_edited(message, gate_);
+            left.kind == Verdict::Kind::reject) {
+            refuse(left);
+            return std::move(refused_);
+        }
         if (reencode_) reencode(message);
         complete(envelope, message);
         return Prepared{std::move(envelope),

@@ -60,6 +60,22 @@ TEST(LintTest, ARefusalPrintsOnlyTheReply) {
     EXPECT_TRUE(linted.err.starts_with("550 5.6.0 Missing required header: From")) << linted.err;
 }
 
+TEST(LintTest, AZeroByteIsRefusedOnlyWhereNoEditTakesItAway) {
+    const std::string zero(1, '\0');
+    const std::string from = "From: a@example.com\nTo: b@example.org\n";
+    const Linted mended = run(from + "Subject: a" + zero + "b" + zero + "\n\nbody\n", true);
+    EXPECT_EQ(mended.code, 0) << mended.err;
+    EXPECT_EQ(mended.out, from + "Subject: ab\n" + added + "\nbody\n");
+    for (const std::string& message :
+         {"Received: from a" + zero + "b\n" + from + "Subject: x\n\nbody\n",
+          from + "Subject: x\n\nbo" + zero + "dy\n"}) {
+        const Linted refused = run(message, true);
+        EXPECT_EQ(refused.code, 1);
+        EXPECT_EQ(refused.out, "");
+        EXPECT_TRUE(refused.err.starts_with("550 5.6.0 Zero byte in the message")) << refused.err;
+    }
+}
+
 TEST(LintTest, TheReportShowsVerdictDefectsAndEdits) {
     const Linted linted =
         run("From: a@example.com\nTo: b@example.org\nSubject: caf\xc3\xa9\n\n", false);

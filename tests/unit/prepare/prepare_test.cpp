@@ -114,6 +114,34 @@ TEST_F(PrepareTest, FieldsForUsAloneAreTakenOut) {
     EXPECT_EQ(below_trace(prepared), head + "\r\nx\r\n");
 }
 
+TEST_F(PrepareTest, AZeroByteOfTheHeaderIsMendedOrRefusedNeverStored) {
+    const std::string zero(1, '\0');
+    const auto with = [](std::string_view line) {
+        return head + std::string(line) + "\r\n\r\nx\r\n";
+    };
+    const std::string mendable = "Comments: a" + zero + "b";
+    const Prepared prepared = accepted(with(mendable));
+    EXPECT_EQ(prepared.body->find('\0'), std::string::npos);
+    EXPECT_NE(prepared.body->find("\r\nComments: ab\r\n"), std::string::npos) << *prepared.body;
+    EXPECT_TRUE(has_defect(prepared, "nul"));
+    EXPECT_TRUE(refused(with("Cc: a" + zero + "b@example.org")).starts_with("550 5.6.0 "));
+    const std::string refusal = "550 5.6.0 Zero byte in the message";
+    EXPECT_TRUE(refused(with("Received: from a" + zero + "b")).starts_with(refusal));
+    EXPECT_TRUE(
+        refused(with("DKIM-Signature: v=1; d=example.com\r\n" + mendable)).starts_with(refusal));
+    EXPECT_TRUE(refused(head + "\r\na" + zero + "b\r\n").starts_with(refusal));
+    settings.mode = policy::Mode::report_only;
+    EXPECT_TRUE(refused(with(mendable)).starts_with(refusal));
+    settings.mode = policy::Mode::enforce;
+    settings.actions[32] = policy::Action::note;
+    EXPECT_TRUE(refused(with(mendable)).starts_with(refusal));
+    settings.actions = {};
+    for (const Judge judge : {Judge::judged, Judge::bystander}) {
+        arrival.judge = judge;
+        EXPECT_TRUE(refused(with(mendable)).starts_with(refusal));
+    }
+}
+
 TEST_F(PrepareTest, BrokenLinesAreRefusedInEveryMode) {
     for (const policy::Mode mode : {policy::Mode::enforce, policy::Mode::report_only}) {
         settings.mode = mode;
@@ -128,6 +156,12 @@ TEST_F(PrepareTest, BrokenLinesAreRefusedInEveryMode) {
 TEST_F(PrepareTest, BrokenLinesBecomeCrlfWhenTold) {
     settings.actions[40] = policy::Action::repair;
     EXPECT_EQ(below_trace(accepted(head + "\r\na\nb\rc\r\n")), head + "\r\na\r\nb\r\nc\r\n");
+}
+
+TEST_F(PrepareTest, ALineThatMendingMakesInTheHeaderIsJudgedToo) {
+    settings.actions[40] = policy::Action::repair;
+    EXPECT_TRUE(refused(head + "X: a\rgarbage\r\n\r\nx\r\n")
+                    .starts_with("550 5.6.0 Malformed header line"));
 }
 
 TEST_F(PrepareTest, AHeaderLineWithoutColonIsRefusedOrBeginsTheBody) {
