@@ -271,8 +271,8 @@ class Daemon {
         if (settings.http.port == 0) {
             return {};
         }
-        http_ = std::make_unique<HttpServer>(
-            HttpServer::Parts{loop_.get_executor(), relay_->operations(), metrics_, log_});
+        http_ = std::make_unique<HttpServer>(HttpServer::Parts{
+            loop_.get_executor(), relay_->operations(), metrics_, log_, settings.http.hosts});
         auto const at = Endpoint{asio::ip::make_address(settings.http.address), settings.http.port};
         auto const listening = http_->open(at);
         if (!listening) {

@@ -4,11 +4,8 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "common/config/program.hpp"
 #include "relay/settlement.hpp"
-
-#ifndef MILLRACE_VERSION
-#define MILLRACE_VERSION "unknown"
-#endif
 
 namespace millrace::relay {
 namespace {
@@ -102,7 +99,7 @@ SpoolHealth OperatorDesk::health() const {
 Task<Result<Status>> OperatorDesk::status() {
     Status s;
     auto const health = parts_.spool.health();
-    s.version = MILLRACE_VERSION;
+    s.version = std::string(config::version());
     s.hostname = hostname_;
     s.started = started_;
     s.accepting = health.accepting;

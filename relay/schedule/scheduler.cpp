@@ -144,6 +144,18 @@ Plan Scheduler::plan(Time now) {
         look_at(lane, now, plan);
         tidy(site);
     }
+    // Sites that the total kept waiting, in turn: whoever got a connection last is asked last.
+    while (connections_ < limits_.connections_total && !wants_connection_.empty()) {
+        auto at = wants_connection_.upper_bound(last_admitted_);
+        if (at == wants_connection_.end()) {
+            at = wants_connection_.begin();
+        }
+        last_admitted_ = *at;
+        wants_connection_.erase(at);
+        if (auto const lane = lanes_.find(last_admitted_); lane != lanes_.end()) {
+            look_at(lane->second, now, plan);
+        }
+    }
     if (!queue_agenda_.empty()) {
         plan.wake_at = queue_agenda_.begin()->first;
     }

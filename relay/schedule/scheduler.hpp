@@ -166,6 +166,7 @@ class Scheduler {
     Agenda lane_agenda_;
     std::set<std::string> wants_room_;  ///< destinations that would refill if the window had room
     std::set<std::string> wants_connection_;  ///< sites that would connect if the total allowed it
+    std::string last_admitted_;               ///< of those, who had his turn last
     unsigned connections_ = 0;
     std::shared_ptr<std::size_t> hot_used_ = std::make_shared<std::size_t>(0);
 };

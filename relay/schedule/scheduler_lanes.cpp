@@ -80,13 +80,6 @@ void Scheduler::connection_closed(const std::string& site, const ConnectionEnd& 
         lane.pause_reason = end.reason;
     }
     attend(lane, now);
-    if (!wants_connection_.empty()) {
-        auto const waiting = *wants_connection_.begin();
-        wants_connection_.erase(wants_connection_.begin());
-        if (auto const next_lane = lanes_.find(waiting); next_lane != lanes_.end()) {
-            attend(next_lane->second, now);
-        }
-    }
 }
 
 void Scheduler::pause(const std::string& site, Time until, std::string reason) {
