@@ -337,6 +337,11 @@ Task<bool> Dispatcher::commit(Batch batch) {
             break;
         }
         parts_.log.warning("spool.result-refused", {{"why", committed.error().detail}});
+        if (parts_.clock.now() >= stop_by_) {
+            // SIGTERM has a deadline too. The works are taken up again at the next start.
+            parts_.log.error("spool.result-lost", {{"why", committed.error().detail}});
+            break;
+        }
         co_await parts_.clock.sleep(commit_again);
     }
     co_return false;
@@ -417,6 +422,7 @@ void Dispatcher::log_attempt(const Event& event, const Loaded& loaded, Time bega
 
 Task<void> Dispatcher::stop(Time deadline) {
     stopping_ = true;
+    stop_by_ = deadline;
     poke();
     for (auto& [site, waiting] : idle_) {
         for (auto const& one : waiting) {

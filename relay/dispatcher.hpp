@@ -138,6 +138,7 @@ class Dispatcher {
     Time alarm_at_ = never;
     bool loading_ = true;
     bool stopping_ = false;
+    Time stop_by_ = never;  ///< after this, a spool that refuses results is not waited for
     bool broken_ = false;
     Counter& delivered_;
     Counter& deferred_;
