@@ -127,13 +127,12 @@ void describe_relay(Table& t, Relay& r) {
            {"File to which every event is appended as one JSON object per line. Empty: none; the "
             "events are in the spool all the same.",
             "another program follows the events"});
-    t.text(
-        "relay.handover_key",
-        r.handover_key,
-        form::absolute_path(),
-        {"Key file shared with the milter; with it the relay believes what the milter says about "
-         "a message. Empty: the relay judges again.",
-         "the milter runs in front of this relay"});
+    t.text("relay.handover_key",
+           r.handover_key,
+           form::absolute_path(),
+           {"Reserved for a key file shared with the milter. Not in use yet: its permissions are "
+            "checked, and the relay judges every message itself.",
+            "a later version asks for it"});
     t.text(
         "relay.spool.directory",
         r.spool.directory,
@@ -323,9 +322,9 @@ void describe_milter(Table& t, Milter& m) {
     t.text("milter.handover_key",
            m.handover_key,
            form::absolute_path(),
-           {"Key file shared with the relay; with it the milter hands its verdict over, signed. "
-            "Empty: it hands nothing over.",
-            "the relay behind the MTA is Millrace"});
+           {"Reserved for a key file shared with the relay. Not in use yet: its permissions are "
+            "checked, and the milter hands nothing over.",
+            "a later version asks for it"});
 }
 
 std::string text_of(const policy::KnownSender& sender) {
