@@ -81,6 +81,7 @@ Result<void> read_items(const Node& node, const std::string& name, const Items& 
     if (node.kind != Node::Kind::list) {
         return objection(node, name, "expected a list of groups: ( { … }, { … } )");
     }
+    items.resize(0);  // a list replaces the one beneath it
     items.resize(node.children.size());
     for (std::size_t i = 0; i < node.children.size(); ++i) {
         auto const& element = node.children[i];
@@ -127,19 +128,17 @@ Result<void> read_group(const Node& group,
     return {};
 }
 
-}  // namespace
-
-Result<Snapshot> parse(const std::string& text,
-                       const std::string& name,
-                       std::vector<std::string>* warnings) {
+Result<void> read_into(Settings& settings, const std::string& text, const std::string& name) {
     auto const document = read_document(text, name);
     if (!document) {
         return std::unexpected(document.error());
     }
-    auto settings = std::make_shared<Settings>();
-    if (auto read = read_group(*document, {}, {}, table(*settings)); !read) {
-        return std::unexpected(read.error());
-    }
+    return read_group(*document, {}, {}, table(settings));
+}
+
+Result<Snapshot> finish(std::shared_ptr<Settings> settings,
+                        const std::string& name,
+                        std::vector<std::string>* warnings) {
     std::vector<std::string> noted;
     if (auto done = complete(*settings, noted); !done) {
         return failure(done.error().fault, fmt::format("{}: {}", name, done.error().detail));
@@ -152,14 +151,13 @@ Result<Snapshot> parse(const std::string& text,
     return settings;
 }
 
-Result<Snapshot> load(const std::string& file,
-                      Missing missing,
-                      std::vector<std::string>* warnings) {
+/// The whole file; empty when it is missing and may be.
+Result<std::string> read_file(const std::string& file, Missing missing) {
     std::ifstream in(file, std::ios::binary);
     if (!in) {
         auto const error = errno;
         if (error == ENOENT && missing == Missing::means_defaults) {
-            return parse({}, file, warnings);
+            return std::string();
         }
         return failure(
             Fault::invalid,
@@ -177,7 +175,40 @@ Result<Snapshot> load(const std::string& file,
             return failure(Fault::invalid, fmt::format("{}: is a directory", file));
         }
     }
-    return parse(text.str(), file, warnings);
+    return text.str();
+}
+
+}  // namespace
+
+std::string attached_file(const std::string& file) {
+    return std::filesystem::path(file).parent_path() / "attached.conf";
+}
+
+Result<Snapshot> parse(const std::string& text,
+                       const std::string& name,
+                       std::vector<std::string>* warnings) {
+    auto settings = std::make_shared<Settings>();
+    if (auto read = read_into(*settings, text, name); !read) {
+        return std::unexpected(read.error());
+    }
+    return finish(std::move(settings), name, warnings);
+}
+
+Result<Snapshot> load(const std::string& file,
+                      Missing missing,
+                      std::vector<std::string>* warnings) {
+    auto settings = std::make_shared<Settings>();
+    for (auto const& [name, needed] :
+         {std::pair{attached_file(file), Missing::means_defaults}, std::pair{file, missing}}) {
+        auto const text = read_file(name, needed);
+        if (!text) {
+            return std::unexpected(text.error());
+        }
+        if (auto read = read_into(*settings, *text, name); !read) {
+            return std::unexpected(read.error());
+        }
+    }
+    return finish(std::move(settings), file, warnings);
 }
 
 }  // namespace millrace::config

@@ -14,10 +14,14 @@ constexpr const char* default_file = "/etc/millrace/millrace.conf";
 /// Whether a missing file is an error: it is for `-c FILE`, it is not for the default path.
 enum class Missing { is_error, means_defaults };
 
-/// Reads and checks a configuration file. The default file may be absent or empty: then every
-/// default holds. Failure (invalid): `FILE:LINE: unknown setting relay.spol: did you mean
-/// relay.spool?` – file, line, fault, next step; the first fault found.
-/// `warnings`, when given, gets what is allowed but seldom meant.
+/// `attached.conf` in the folder of the configuration file: written by `millrace attach`, read
+/// beneath the configuration file, which wins setting by setting. Usually there is none.
+std::string attached_file(const std::string& file);
+
+/// Reads and checks a configuration file and what lies beneath it. The default file may be absent
+/// or empty: then every default holds. Failure (invalid): `FILE:LINE: unknown setting relay.spol:
+/// did you mean relay.spool?` – file, line, fault, next step; the first fault found. `warnings`,
+/// when given, gets what is allowed but seldom meant.
 Result<Snapshot> load(const std::string& file,
                       Missing missing,
                       std::vector<std::string>* warnings = nullptr);

@@ -103,6 +103,14 @@ struct Dns {
     bool operator==(const Dns&) const = default;
 };
 
+/// The MTA beside us, as `millrace attach` found it.
+struct Attached {
+    std::vector<std::string> domains;  ///< it serves them itself: their mail goes back to it
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 25;
+    bool operator==(const Attached&) const = default;
+};
+
 struct Relay {
     std::string hostname;  ///< EHLO, Received, Message-ID; default: the machine's FQDN
     Spool spool;
@@ -110,6 +118,7 @@ struct Relay {
     std::vector<Listener> listeners;  ///< default: one attached listener on 127.0.0.1:2525
     Dns dns;
     std::vector<Route> routes;
+    Attached attached;
     Delivery delivery;
     Limits limits;
     Http http;

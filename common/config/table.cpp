@@ -182,6 +182,20 @@ void describe_relay(Table& t, Relay& r) {
               "none: by MX"});
 }
 
+void describe_attached(Table& t, Attached& a) {
+    t.texts("relay.attached.domains",
+            a.domains,
+            form::domain_pattern(),
+            {"Domains that the mail server beside us serves itself; mail for them goes back to it "
+             "unless a route says otherwise. `.example.com` stands for the subdomains.",
+             "`millrace attach` was not used, and bounces for local users have to find home"});
+    t.text("relay.attached.address",
+           a.address,
+           form::address(),
+           {"Where that mail server takes mail."});
+    t.number("relay.attached.port", a.port, {1, 65'535}, {"Its TCP port."});
+}
+
 void describe_delivery(Table& t, Delivery& d) {
     t.word(
         "relay.delivery.private_addresses",
@@ -451,6 +465,7 @@ void describe_gate(Table& t, policy::Settings& g) {
 std::vector<Setting> table(Settings& settings) {
     Table t;
     describe_relay(t, settings.relay);
+    describe_attached(t, settings.relay.attached);
     describe_delivery(t, settings.relay.delivery);
     describe_limits(t, settings.relay.limits, settings.relay.http);
     describe_milter(t, settings.milter);
@@ -464,6 +479,7 @@ std::string_view about_group(std::string_view name) {
         {"relay.spool", "The spool: what has been taken over and is not delivered yet."},
         {"relay.control", "The socket of the `millrace` command."},
         {"relay.dns", "Where names are looked up."},
+        {"relay.attached", "The mail server beside us; `millrace attach` fills this in."},
         {"relay.delivery", "How mail leaves."},
         {"relay.limits", "What is taken at most."},
         {"relay.http", "Pages for monitoring."},

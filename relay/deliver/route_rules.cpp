@@ -42,6 +42,16 @@ RouteRules RouteRules::from(const config::Settings& settings, std::vector<Endpoi
     for (const auto& route : settings.relay.routes) {
         result.rules.push_back({.route = route, .login = read_login(route)});
     }
+    // Behind the operator's own, which win where both name a domain.
+    const config::Attached& mta = settings.relay.attached;
+    for (const auto& domain : mta.domains) {
+        result.rules.push_back({.route = {.domain = domain,
+                                          .host = mta.address,
+                                          .port = mta.port,
+                                          .tls = config::TlsLevel::none,
+                                          .user = {},
+                                          .password_file = {}}});
+    }
     return result;
 }
 

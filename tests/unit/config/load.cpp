@@ -258,5 +258,32 @@ TEST_F(Files, OversizedNumbersAreSeenInIncludesToo) {
         << loaded.error().detail;
 }
 
+TEST(Load, WhatAttachWroteLiesBeneathTheOperatorsFile) {
+    auto const folder = std::filesystem::path(::testing::TempDir()) / "load-attached";
+    std::filesystem::create_directories(folder);
+    auto const file = folder / "millrace.conf";
+    std::ofstream(folder / "attached.conf") << R"(gate = { mode = "report-only"; };
+relay = { hostname = "mail.example.com"; attached = { domains = [ "example.com" ]; };
+          routes = ( { domain = "*"; host = "old.example"; port = 587; },
+                     { domain = "two.example"; } ); };)";
+    std::ofstream(file) << R"(relay = { routes = ( { domain = "*"; } ); };)";
+    auto const loaded = load(file, Missing::is_error);
+    auto const& settings = good(loaded);
+    EXPECT_EQ(settings.gate.mode, policy::Mode::report_only);
+    EXPECT_EQ(settings.relay.hostname, "mail.example.com");
+    EXPECT_EQ(settings.relay.attached.domains, std::vector<std::string>{"example.com"});
+    ASSERT_EQ(settings.relay.routes.size(), 1U);  // a list is replaced as a whole
+    EXPECT_EQ(settings.relay.routes[0].host, "");
+    EXPECT_EQ(settings.relay.routes[0].port, 25);
+
+    std::ofstream(folder / "attached.conf") << "gate = { mod = 1; };";
+    auto const broken = load(file, Missing::is_error);
+    ASSERT_FALSE(broken);
+    EXPECT_NE(broken.error().detail.find("attached.conf:1: unknown setting gate.mod"),
+              std::string::npos)
+        << broken.error().detail;
+    std::filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace millrace::config

@@ -192,6 +192,21 @@ TEST_F(RouterTest, configured_routes_come_first_the_nearest_wins) {
     EXPECT_EQ(answer("typo.example"), "4.4.3");
 }
 
+TEST_F(RouterTest, domains_of_the_attached_mta_go_back_to_it) {
+    settings.relay.attached = {
+        .domains = {"own.example", "example.org"}, .address = "127.0.0.1", .port = 2600};
+    config::Route everything;
+    everything.domain = "*";
+    everything.host = "10.0.0.6";
+    config::Route exact;
+    exact.domain = "example.org";
+    exact.host = "10.0.0.7";
+    settings.relay.routes = {everything, exact};
+    EXPECT_EQ(answer("own.example"), "127.0.0.1:2600;tls=none");
+    EXPECT_EQ(answer("example.org"), "10.0.0.7:25");
+    EXPECT_EQ(answer("other.example"), "10.0.0.6:25");
+}
+
 TEST_F(RouterTest, a_route_without_host_changes_tls_and_the_site) {
     config::Route r;
     r.domain = "example.net";
