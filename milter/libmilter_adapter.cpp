@@ -178,8 +178,10 @@ sfsistat on_mail(SMFICTX* context, char** arguments) noexcept {
     });
 }
 
-sfsistat on_recipient(SMFICTX* context, char**) noexcept {
-    return without_reply(context, "recipient", [](Held& held) { held.session.recipient(); });
+sfsistat on_recipient(SMFICTX* context, char** arguments) noexcept {
+    return without_reply(context, "recipient", [&](Held& held) {
+        held.session.recipient(arguments[0] != nullptr ? arguments[0] : "");
+    });
 }
 
 sfsistat on_header(SMFICTX* context, char* name, char* value) noexcept {

@@ -41,6 +41,28 @@ std::string quoted(std::string_view bytes) {
     return out += '"';
 }
 
+template <class Items, class Write>
+std::string list_of(const Items& items, Write write) {
+    std::string out;
+    for (const auto& item : items) {
+        out += (out.empty() ? "" : ",") + write(item);
+    }
+    return out;
+}
+
+std::string_view word(policy::Edit::Kind kind) {
+    switch (kind) {
+        case policy::Edit::Kind::replace:
+            return "replace";
+        case policy::Edit::Kind::remove:
+            return "remove";
+        case policy::Edit::Kind::append:
+        case policy::Edit::Kind::insert_top:
+            break;
+    }
+    return "add";
+}
+
 }  // namespace
 
 MessageLog::MessageLog(Log& log) : log_(log) {}
@@ -86,27 +108,38 @@ void MessageLog::write(const Report& report, Time at, Duration took) {
 }
 
 std::string to_json_line(const Report& report, Time at, Duration took) {
-    std::string defects;
-    for (const policy::Defect& defect : report.defects) {
-        defects += fmt::format("{}{{\"code\":{},\"detail\":{}}}",
-                               defects.empty() ? "" : ",",
-                               quoted(defect.code),
-                               quoted(defect.detail));
-    }
+    const std::string defects = list_of(report.defects, [](const policy::Defect& defect) {
+        return fmt::format(
+            "{{\"code\":{},\"detail\":{}}}", quoted(defect.code), quoted(defect.detail));
+    });
+    const std::string changes = list_of(report.changes, [](const policy::Edit& edit) {
+        return fmt::format(
+            "{{\"field\":{},\"change\":\"{}\"}}", quoted(edit.name), word(edit.kind));
+    });
+    const std::string from = list_of(report.from, quoted);
+    const std::string to = list_of(report.to, [](const auto& destination) {
+        return fmt::format("{}:{}", quoted(destination.first), destination.second);
+    });
     return fmt::format(
-        "{{\"timestamp\":\"{}\",\"event\":\"message\",\"mta_queue_id\":{},\"verdict\":{},"
-        "\"tag\":{},\"origin\":{},\"account\":{},\"sender\":{},\"recipients\":{},"
-        "\"defects\":[{}],\"edits\":{},\"reply\":{},\"us\":{}}}\n",
+        "{{\"timestamp\":\"{}\",\"event\":\"message\",\"mta_queue_id\":{},\"message_id\":{},"
+        "\"verdict\":{},\"tag\":{},\"origin\":{},\"client\":{},\"account\":{},\"sender\":{},"
+        "\"from\":[{}],\"recipients\":{},\"to\":{{{}}},\"defects\":[{}],\"edits\":{},"
+        "\"changes\":[{}],\"reply\":{},\"us\":{}}}\n",
         to_rfc3339(at),
         quoted(report.queue_id),
+        quoted(report.message_id),
         quoted(report.verdict),
         quoted(report.tag),
         quoted(report.origin),
+        quoted(report.client),
         quoted(report.account),
         quoted(report.sender),
+        from,
         report.recipients,
+        to,
         defects,
         report.edits,
+        changes,
         quoted(report.reply),
         microseconds(took));
 }

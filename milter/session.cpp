@@ -2,11 +2,18 @@
 
 #include <algorithm>
 
+#include "common/mail/address.hpp"
+#include "common/mail/domain.hpp"
+#include "common/mail/message_id.hpp"
+
 namespace millrace::milter {
 namespace {
 
 /// A message's buffers are kept for the next one up to this size: a session may idle for hours.
 constexpr std::size_t buffer_kept = 64 << 10;
+/// More destinations than this of one message are not told apart in the log.
+constexpr std::size_t destinations_max = 100;
+constexpr std::size_t authors_max = 10;
 
 std::string_view word(policy::Origin origin) {
     switch (origin) {
@@ -44,8 +51,15 @@ void Session::begin(const MailCommand& command, PinnedRules rules) {
     rules_ = std::move(rules);
 }
 
-void Session::recipient() {
+void Session::recipient(std::string_view path) {
     ++recipients_;
+    const auto at = path.rfind('@');
+    if (at == std::string_view::npos || to_.size() >= destinations_max) {
+        return;
+    }
+    std::string_view domain = path.substr(at + 1);
+    domain = domain.substr(0, domain.find_first_of("> "));
+    ++to_[mail::ascii_domain(domain).value_or(mail::lower(domain))];
 }
 
 void Session::header(std::string_view name, std::string_view value) {
@@ -61,6 +75,7 @@ void Session::header(std::string_view name, std::string_view value) {
 void Session::abort() {
     in_message_ = brackets_ = smtputf8_ = overflow_ = false;
     recipients_ = 0;
+    to_.clear();
     sender_.clear();
     account_.clear();
     bytes_.clear();
@@ -82,6 +97,9 @@ Decision Session::end_of_message(std::string_view queue_id, const policy::Invent
     report.account = account_;
     report.sender = sender_;
     report.recipients = recipients_;
+    if (ours) {
+        describe(report);
+    }
     if (decision.reply.kind != Reply::Kind::accept) {
         report.reply =
             decision.reply.code + " " + decision.reply.enhanced + " " + decision.reply.text;
@@ -112,6 +130,7 @@ Decision Session::judge(const policy::Invention& invention) const {
     report.tag = outcome.tag;
     report.defects = std::move(outcome.defects);
     report.edits = outcome.edits.size();
+    report.changes = outcome.edits;
 
     using Kind = policy::Verdict::Kind;
     const bool would =
@@ -132,6 +151,7 @@ Decision Session::judge(const policy::Invention& invention) const {
     }
     if (outcome.verdict.kind == Kind::reject) {
         report.edits = 0;
+        report.changes.clear();
         decision.reply = {Reply::Kind::reject,
                           std::to_string(outcome.verdict.code),
                           outcome.verdict.enhanced,
@@ -160,6 +180,26 @@ Decision Session::too_large() const {
         Reply::Kind::reject, "552", "5.3.4", "Header block too large: shorten the header fields"};
     decision.report.verdict = "reject";
     return decision;
+}
+
+/// What a person looks for in the log: whose message it was, and where it goes.
+void Session::describe(Report& report) const {
+    report.client = client_;
+    report.to = to_;
+    const std::vector<mail::HeaderField> block = fields();
+    if (const auto* id = mail::find_field(block, "Message-ID")) {
+        report.message_id = mail::first_message_id(id->value);
+    }
+    const auto* from = mail::find_field(block, "From");
+    const auto list = mail::parse_addresses(from != nullptr ? from->value : std::string_view(),
+                                            mail::Reading::lenient);
+    for (const mail::Mailbox& author : list ? list->mailboxes() : std::vector<mail::Mailbox>{}) {
+        std::string domain = mail::ascii_domain(author.domain).value_or(mail::lower(author.domain));
+        if (std::ranges::find(report.from, domain) == report.from.end() &&
+            report.from.size() < authors_max) {
+            report.from.push_back(std::move(domain));
+        }
+    }
 }
 
 std::vector<mail::HeaderField> Session::fields() const {

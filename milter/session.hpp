@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,9 +36,14 @@ struct Report {
     std::string account;  ///< SASL user, or empty
     std::string sender;   ///< envelope sender
     std::vector<policy::Defect> defects;
-    std::size_t edits = 0;  ///< made, or in report-only mode: that would have been made
-    std::string reply;      ///< of a refusal
+    std::size_t edits = 0;              ///< made, or in report-only mode: that would have been made
+    std::vector<policy::Edit> changes;  ///< those edits
+    std::string reply;                  ///< of a refusal
     unsigned recipients = 0;
+    std::string client;                  ///< its address; empty when no network client is there
+    std::string message_id;              ///< of the Message-ID field as it came in, or empty
+    std::vector<std::string> from;       ///< domains of the From field, lower-case A-labels
+    std::map<std::string, unsigned> to;  ///< recipients by domain, lower-case
 };
 
 struct Decision {
@@ -55,7 +61,8 @@ class Session {
     void connect(const Client& client);
     /// Begins a message under these rules, which stay pinned until its end.
     void begin(const MailCommand& command, PinnedRules rules);
-    void recipient();
+    /// path: as the MTA passes it, `<a@b>`.
+    void recipient(std::string_view path);
     /// name and value as the MTA passes them (with SMFIP_HDR_LEADSPC); both are copied.
     /// Over block_max bytes in all they are not kept, and the message is refused (552 5.3.4).
     void header(std::string_view name, std::string_view value);
@@ -76,6 +83,7 @@ class Session {
     policy::Origin origin() const;
     Decision judge(const policy::Invention& invention) const;
     Decision too_large() const;
+    void describe(Report& report) const;
 
     // Of the session.
     bool sendmail_ = false;
@@ -86,6 +94,7 @@ class Session {
     bool smtputf8_ = false;
     bool overflow_ = false;
     unsigned recipients_ = 0;
+    std::map<std::string, unsigned> to_;  ///< at most destinations_max; recipients_ counts all
     std::string sender_;
     std::string account_;
     std::string bytes_;  ///< names and values one after the other

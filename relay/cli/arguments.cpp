@@ -2,10 +2,25 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <sstream>
 
 #include "common/config/nearest.hpp"
 
 namespace millrace::relay {
+
+std::vector<std::string> Arguments::list(const std::string& name) const {
+    std::vector<std::string> found;
+    auto const [begin, end] = all.equal_range(name);
+    for (auto at = begin; at != end; ++at) {
+        std::istringstream parts(at->second);
+        for (std::string word; std::getline(parts, word, ',');) {
+            if (!word.empty()) {
+                found.push_back(word);
+            }
+        }
+    }
+    return found;
+}
 
 Result<Arguments> read_arguments(std::span<const std::string> words,
                                  std::span<const Option> known) {
@@ -45,8 +60,10 @@ Result<Arguments> read_arguments(std::span<const std::string> words,
             result.switches.insert(key);
         } else if (equals != std::string::npos) {
             result.values[key] = word.substr(equals + 1);
+            result.all.emplace(key, result.values[key]);
         } else if (i + 1 < words.size()) {
             result.values[key] = words[++i];
+            result.all.emplace(key, result.values[key]);
         } else {
             return failure(Fault::invalid, fmt::format("{} needs a value", key));
         }

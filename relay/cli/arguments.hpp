@@ -20,8 +20,9 @@ struct Option {
 
 /// The words behind a command, taken apart.
 struct Arguments {
-    std::vector<std::string> words;             ///< what is no option
-    std::map<std::string, std::string> values;  ///< by option name
+    std::vector<std::string> words;               ///< what is no option
+    std::map<std::string, std::string> values;    ///< by option name; the last one counts
+    std::multimap<std::string, std::string> all;  ///< every value of every option, in order
     std::set<std::string> switches;
 
     bool has(const std::string& name) const { return switches.contains(name); }
@@ -29,6 +30,8 @@ struct Arguments {
         auto const found = values.find(name);
         return found == values.end() ? std::string() : found->second;
     }
+    /// Of an option that may be given several times, or once with commas.
+    std::vector<std::string> list(const std::string& name) const;
 };
 
 /// Options may stand anywhere; `--` ends them. Failure (invalid): an unknown option, with the

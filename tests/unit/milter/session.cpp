@@ -38,7 +38,7 @@ Decision send(Session& session,
               PinnedRules pinned = rules(),
               std::string_view account = {}) {
     session.begin({.sender = sender, .parameters = {}, .account = account}, std::move(pinned));
-    session.recipient();
+    session.recipient("<rose@Garden.test>");
     for (const auto& [name, value] : fields) {
         session.header(name, value);
     }
