@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -15,10 +16,14 @@ struct Rules {
     /// field at 60,000 bytes, Sendmail refuses a block over 32 KiB).
     policy::Settings gate;
     std::vector<Network4or6> trusted;
+    std::vector<std::string> only_from, only_to;  ///< domains, or `.parents`; empty: all
 
     /// Whether mail of this client is ours to judge. `192.0.2.1`, `2001:db8::1`, or Sendmail's
     /// `IPv6:2001:db8::1`; what is no address is nobody's.
     bool trusts(std::string_view client) const;
+    /// Whether mail from this envelope sender to these domains is the gate's (`only_from`,
+    /// `only_to`).
+    bool covers(std::string_view sender, const std::map<std::string, unsigned>& to) const;
 };
 
 using PinnedRules = std::shared_ptr<const Rules>;

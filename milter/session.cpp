@@ -90,7 +90,8 @@ void Session::abort() {
 Decision Session::end_of_message(std::string_view queue_id, const policy::Invention& invention) {
     const policy::Origin from = origin();
     const bool ours = from != policy::Origin::smtp;
-    Decision decision = overflow_ && rules_ && ours ? too_large() : judge(invention);
+    const bool covered = rules_ && rules_->covers(sender_, to_);
+    Decision decision = overflow_ && ours && covered ? too_large() : judge(invention);
     Report& report = decision.report;
     report.queue_id = queue_id;
     report.origin = word(from);
@@ -115,7 +116,7 @@ Decision Session::judge(const policy::Invention& invention) const {
         decision.report.verdict = "tempfail";
         return decision;
     }
-    if (origin() == policy::Origin::smtp) {
+    if (origin() == policy::Origin::smtp || !rules_->covers(sender_, to_)) {
         decision.report.verdict = "untouched";
         return decision;
     }

@@ -211,4 +211,23 @@ Result<Snapshot> load(const std::string& file,
     return finish(std::move(settings), file, warnings);
 }
 
+bool mentions(const std::string& file, std::string_view name) {
+    auto const text = read_file(file, Missing::means_defaults);
+    auto const document = text ? read_document(*text, file) : failure(Fault::invalid, {});
+    if (!document) {
+        return false;
+    }
+    Node const* node = &*document;
+    while (!name.empty()) {
+        auto const part = name.substr(0, name.find('.'));
+        name.remove_prefix(std::min(part.size() + 1, name.size()));
+        auto const found = std::ranges::find(node->children, part, &Node::name);
+        if (found == node->children.end()) {
+            return false;
+        }
+        node = &*found;
+    }
+    return true;
+}
+
 }  // namespace millrace::config

@@ -25,6 +25,9 @@ std::string attached_file(const std::string& file);
 Result<Snapshot> load(const std::string& file,
                       Missing missing,
                       std::vector<std::string>* warnings = nullptr);
+/// Whether the file itself says something about this setting (`milter.socket`), whatever lies
+/// beneath it. False for a file that cannot be read.
+bool mentions(const std::string& file, std::string_view name);
 /// The same for text that is already here; `name` stands for the file in messages.
 Result<Snapshot> parse(const std::string& text,
                        const std::string& name,

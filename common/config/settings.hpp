@@ -135,6 +135,7 @@ struct Milter {
     bool operator==(const Milter&) const = default;
     std::vector<Network4or6> trusted;  ///< clients whose mail is ours; default 127.0.0.0/8, ::1/128
     std::string message_log;           ///< JSON lines file, one object per message; empty: none
+    std::vector<std::string> only_from, only_to;  ///< domains the gate acts for; empty: all
 };
 
 struct Settings {

@@ -327,6 +327,18 @@ void describe_milter(Table& t, Milter& m) {
          "in and programs on the MTA's machine. Mail of all others passes untouched.",
          "applications on other machines hand their mail to this MTA",
          "127.0.0.0/8 and ::1/128"});
+    t.texts("milter.only_from",
+            m.only_from,
+            form::domain_pattern(),
+            {"When not empty, the gate acts on mail of these envelope sender domains only; "
+             "`.example.com` stands for the subdomains.",
+             "one company of several on this server uses Millrace"});
+    t.texts(
+        "milter.only_to",
+        m.only_to,
+        form::domain_pattern(),
+        {"When not empty, the gate acts only on mail whose recipients are all in these domains.",
+         "one destination only goes through Millrace"});
     t.text("milter.message_log",
            m.message_log,
            form::absolute_path(),

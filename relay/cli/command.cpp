@@ -88,7 +88,9 @@ std::span<const Command> commands() {
                                              remove_command(),
                                              bounce_command(),
                                              reload_command(),
-                                             lint_command()};
+                                             lint_command(),
+                                             attach_command(),
+                                             detach_command()};
     return all;
 }
 

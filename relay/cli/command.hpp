@@ -50,6 +50,8 @@ Command destinations_command();
 Command events_command();
 Command reload_command();
 Command lint_command();
+Command attach_command();
+Command detach_command();
 
 /// Reads the whole command line and runs it; returns the exit code.
 int run_command_line(std::span<const std::string> words);

@@ -37,7 +37,8 @@ ARROWS = {
     "relay/deliver": SCHEDULE | SMTP | CONFIG | {"relay/deliver"},
     "relay/feedback": SPOOL | SMTP | {"relay/feedback"},
     "relay/api": SCHEDULE | {"relay/feedback", "relay/api"},
-    "relay/cli": CONFIG | {"relay/cli"} | {"relay/prepare"} | SPOOL,
+    "relay/attach": CONFIG | {"relay/attach"},
+    "relay/cli": CONFIG | {"relay/cli"} | {"relay/prepare", "relay/attach"} | SPOOL,
 }
 
 # What only certain files may mention, and what to use instead.

@@ -276,6 +276,12 @@ relay = { hostname = "mail.example.com"; attached = { domains = [ "example.com" 
     EXPECT_EQ(settings.relay.routes[0].host, "");
     EXPECT_EQ(settings.relay.routes[0].port, 25);
 
+    EXPECT_TRUE(mentions(file, "relay.routes"));
+    EXPECT_TRUE(mentions(file, "relay"));
+    EXPECT_FALSE(mentions(file, "relay.hostname"));  // that is beneath it
+    EXPECT_FALSE(mentions(file, "gate.mode"));
+    EXPECT_FALSE(mentions(folder / "nothing.conf", "gate.mode"));
+
     std::ofstream(folder / "attached.conf") << "gate = { mod = 1; };";
     auto const broken = load(file, Missing::is_error);
     ASSERT_FALSE(broken);

@@ -92,6 +92,39 @@ TEST(Session, RefusesWithTheFaultsName) {
     EXPECT_EQ(d.report.edits, 0u);
 }
 
+TEST(Session, ActsForTheSendersAndDestinationsOfItsScopeOnly) {
+    auto scoped = settings();
+    scoped.milter.only_from = {"example.com", ".company.test"};
+    Session session;
+    session.connect(postfix);
+    const Fields bad = without("From");
+    EXPECT_EQ(send(session, bad, "<a@Example.com>", rules(scoped)).report.verdict, "reject");
+    EXPECT_EQ(send(session, bad, "<a@x.company.test>", rules(scoped)).report.verdict, "reject");
+    EXPECT_EQ(send(session, bad, "<a@example.org>", rules(scoped)).report.verdict, "untouched");
+    EXPECT_EQ(send(session, bad, "<>", rules(scoped)).report.verdict, "untouched");
+    scoped.milter.only_from = {};
+    scoped.milter.only_to = {"garden.test"};
+    EXPECT_EQ(send(session, bad, "<a@example.org>", rules(scoped)).report.verdict, "reject");
+    scoped.milter.only_to = {"meadow.test"};
+    EXPECT_EQ(send(session, bad, "<a@example.org>", rules(scoped)).report.verdict, "untouched");
+}
+
+TEST(Session, SaysWhoseMessageItWasAndWhatChanges) {
+    auto quiet = settings();
+    quiet.gate.mode = policy::Mode::report_only;
+    Session session;
+    session.connect(postfix);
+    Fields fields = with_subject(" caf\xc3\xa9");
+    fields[0].second = " B\xc3\xbc <a@B\xc3\xbc.example>";
+    const Decision d = send(session, fields, "<a@example.com>", rules(quiet));
+    EXPECT_EQ(d.report.client, "127.0.0.1");
+    EXPECT_EQ(d.report.message_id, "<1@example.com>");
+    EXPECT_EQ(d.report.from, (std::vector<std::string>{"xn--b-eha.example"}));
+    EXPECT_EQ(d.report.to, (std::map<std::string, unsigned>{{"garden.test", 1}}));
+    ASSERT_FALSE(d.report.changes.empty());
+    EXPECT_TRUE(d.operations.empty());
+}
+
 TEST(Session, ReportOnlyChangesNothingAndSaysWhatItWould) {
     auto quiet = settings();
     quiet.gate.mode = policy::Mode::report_only;

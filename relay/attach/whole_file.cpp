@@ -1,0 +1,138 @@
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "relay/attach/record.hpp"
+
+namespace millrace::attach {
+namespace {
+
+constexpr std::size_t file_size_max = std::size_t{16} << 20;
+
+std::unexpected<Failure> trouble(const std::string& what, const std::string& path) {
+    return failure(Fault::unavailable, fmt::format("{} {}: {}", what, path, std::strerror(errno)));
+}
+
+bool write_all(int file, const std::string& bytes) {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        auto const n = ::write(file, bytes.data() + done, bytes.size() - done);
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
+        done += n > 0 ? static_cast<std::size_t>(n) : 0;
+    }
+    return true;
+}
+
+bool sync_folder(const std::string& path) {
+    auto const folder = std::filesystem::path(path).parent_path().string();
+    int const descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return false;
+    }
+    bool const synced = ::fsync(descriptor) == 0;
+    ::close(descriptor);
+    return synced;
+}
+
+}  // namespace
+
+Result<void> write_whole(
+    const std::string& path, const std::string& bytes, mode_t mode, uid_t owner, gid_t group) {
+    auto const fresh = path + ".millrace-new";
+    ::unlink(fresh.c_str());
+    int const file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0) {
+        return trouble("cannot write", fresh);
+    }
+    bool const good = write_all(file, bytes) && ::fchown(file, owner, group) == 0 &&
+                      ::fchmod(file, mode) == 0 && ::fsync(file) == 0;
+    auto const reason = errno;
+    ::close(file);
+    if (!good || ::rename(fresh.c_str(), path.c_str()) != 0) {
+        errno = good ? errno : reason;
+        auto failed = trouble("cannot write", path);
+        ::unlink(fresh.c_str());
+        return failed;
+    }
+    if (!sync_folder(path)) {
+        return trouble("cannot sync the folder of", path);
+    }
+    return {};
+}
+
+Result<std::string> read_whole(const std::string& path) {
+    int const file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return trouble("cannot read", path);
+    }
+    std::string bytes;
+    char buffer[65536];
+    ssize_t n = 0;
+    while ((n = ::read(file, buffer, sizeof buffer)) > 0 && bytes.size() < file_size_max) {
+        bytes.append(buffer, static_cast<std::size_t>(n));
+    }
+    auto const reason = errno;
+    ::close(file);
+    if (n < 0) {
+        errno = reason;
+        return trouble("cannot read", path);
+    }
+    if (n > 0) {
+        return failure(Fault::invalid, fmt::format("{} is larger than 16 MiB", path));
+    }
+    return bytes;
+}
+
+Result<Saved> save(const std::string& folder, const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        return trouble("cannot read", path);
+    }
+    auto const bytes = read_whole(path);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    Saved const saved{path,
+                      std::filesystem::path(path).filename(),
+                      status.st_mode & 07777,
+                      status.st_uid,
+                      status.st_gid};
+    // The copy is nobody's business: a configuration may hold a password.
+    if (auto done = write_whole(
+            folder + "/" + saved.name + ".before", *bytes, 0600, ::geteuid(), ::getegid());
+        !done) {
+        return std::unexpected(done.error());
+    }
+    return saved;
+}
+
+Result<void> note_after(const std::string& folder, const Saved& saved) {
+    auto const bytes = read_whole(saved.path);
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    return write_whole(
+        folder + "/" + saved.name + ".after", *bytes, 0600, ::geteuid(), ::getegid());
+}
+
+bool untouched(const std::string& folder, const Saved& saved) {
+    auto const now = read_whole(saved.path);
+    auto const then = read_whole(folder + "/" + saved.name + ".after");
+    return now && then && *now == *then;
+}
+
+Result<void> restore(const std::string& folder, const Saved& saved) {
+    auto const bytes = read_whole(folder + "/" + saved.name + ".before");
+    if (!bytes) {
+        return std::unexpected(bytes.error());
+    }
+    return write_whole(saved.path, *bytes, saved.mode, saved.owner, saved.group);
+}
+
+}  // namespace millrace::attach

@@ -1,0 +1,191 @@
+#include <cstdio>
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <boost/json.hpp>
+
+#include "relay/cli/attach.hpp"
+#include "relay/cli/json_view.hpp"
+#include "relay/cli/question.hpp"
+
+namespace millrace::relay {
+namespace {
+
+constexpr std::string_view help =
+    "usage: millrace detach [--wait | --export DIR | --leave] [--yes] [--json]\n\n"
+    "Gives the mail server its configuration back, byte for byte; mail that comes from now on goes "
+    "its\n"
+    "old way. If a file was edited by hand meanwhile only Millrace's settings are taken out of it, "
+    "and\n"
+    "that is said.\n\n"
+    "What the relay has taken over it goes on delivering. When its queue is empty, `millrace "
+    "detach`\n"
+    "once more takes the last traces away (settings, socket, record). Until then:\n\n"
+    "  --wait        stay until the queue is empty, with progress, and take the traces away\n"
+    "  --export DIR  write what remains into DIR (one .eml and one envelope file per message) and\n"
+    "                take it out of the queue\n"
+    "  --leave       take the traces away although mail remains; the relay delivers it by its own\n"
+    "                settings\n"
+    "  --yes         do not ask\n\n"
+    "examples:\n"
+    "  sudo millrace detach --wait\n"
+    "  sudo millrace detach --export /root/left-over --yes\n";
+
+constexpr int look_every_milliseconds = 500;
+
+Result<std::uint64_t> queued(const Session& session) {
+    auto const answer = ask_relay(session, {{"command", "status"}});
+    if (!answer) {
+        return std::unexpected(answer.error());
+    }
+    auto const& status = answer->items.empty() ? answer->end : answer->items.front();
+    return number_of(status, "queued") + number_of(status, "held");
+}
+
+/// Until nothing is queued any more; says how much is left.
+Result<void> drain(const Session& session) {
+    bool const shown = stderr_is_terminal();
+    for (std::uint64_t before = 0;;) {
+        auto const left = queued(session);
+        if (!left) {
+            return std::unexpected(left.error());
+        }
+        if (*left == 0) {
+            if (shown) {
+                fmt::print(stderr, "\r\033[K");
+            }
+            return {};
+        }
+        if (shown && *left != before) {
+            fmt::print(stderr, "\r\033[K{} to deliver", count_of(*left, "recipient"));
+            std::fflush(stderr);
+            before = *left;
+        }
+        ::poll(nullptr, 0, look_every_milliseconds);
+    }
+}
+
+int refuse(const Failure& failure) {
+    auto const code = complain(failure);
+    return failure.fault == Fault::invalid ? config::exit_negative : code;
+}
+
+bool confirmed(const Arguments& arguments, int& exit_code) {
+    if (arguments.has("--yes")) {
+        return true;
+    }
+    auto const answered = ask("Give the mail server its old configuration back?");
+    if (answered == Answered::yes) {
+        return true;
+    }
+    if (answered == Answered::nobody_there) {
+        exit_code = complain_usage("detach", "nobody is there to ask: say --yes");
+    } else {
+        fmt::print("nothing was changed\n");
+        exit_code = config::exit_negative;
+    }
+    return false;
+}
+
+struct Told {
+    attach::Given given;
+    std::uint64_t left = 0;
+    bool relay_known = true;
+    bool traceless = false;
+};
+
+void tell(const Session& session, const Told& told) {
+    auto const list = [](const std::vector<std::string>& files) {
+        boost::json::array all;
+        for (auto const& file : files) {
+            all.emplace_back(file);
+        }
+        return all;
+    };
+    if (session.json) {
+        fmt::print(
+            "{}\n",
+            boost::json::serialize(boost::json::object{{"restored", list(told.given.restored)},
+                                                       {"mended", list(told.given.mended)},
+                                                       {"queued", told.left},
+                                                       {"relay_reached", told.relay_known},
+                                                       {"traces_left", !told.traceless}}));
+        return;
+    }
+    for (auto const& file : told.given.restored) {
+        fmt::print("restored byte for byte: {}\n", file);
+    }
+    for (auto const& file : told.given.mended) {
+        fmt::print("edited by hand since: {}; only our settings were taken out\n", file);
+    }
+    if (told.traceless) {
+        fmt::print("detached: nothing of Millrace is left in the mail server's configuration\n");
+    } else if (!told.relay_known) {
+        fmt::print(
+            "the relay does not answer, so what it still has is not known: start it, and "
+            "`millrace detach` again when `millrace` says the queue is empty\n");
+    } else {
+        fmt::print(
+            "{} still in the relay, which goes on delivering (`millrace queue`); "
+            "`millrace detach` again when it is empty, or --wait, --export DIR\n",
+            told.left == 1 ? "1 recipient is" : grouped(told.left) + " recipients are");
+    }
+}
+
+int run(const Session& session, const Arguments& arguments) {
+    if (!arguments.words.empty()) {
+        return complain_usage("detach", "it takes no argument");
+    }
+    auto const settings = settings_for(session);
+    if (!settings) {
+        return complain(settings.error());
+    }
+    auto attachment = attach::Attachment::open(session.file, *settings, {});
+    if (!attachment) {
+        return refuse(attachment.error());
+    }
+    if (!attachment->record()) {
+        fmt::print(stderr, "millrace: not attached: there is nothing to detach\n");
+        return config::exit_negative;
+    }
+    Told told;
+    if (attachment->record()->step != attach::Record::Step::detached) {
+        int exit_code = config::exit_done;
+        if (!confirmed(arguments, exit_code)) {
+            return exit_code;
+        }
+        auto given = attachment->give_back();
+        if (!given) {
+            return refuse(given.error());
+        }
+        told.given = std::move(*given);
+    }
+    if (arguments.has("--wait")) {
+        if (auto done = drain(session); !done) {
+            return complain(done.error());
+        }
+    }
+    auto const left = queued(session);
+    told.relay_known = left.has_value();
+    told.left = left.value_or(0);
+    if ((told.relay_known && told.left == 0) || arguments.has("--leave")) {
+        if (auto done = attachment->forget(relay_door(session)); !done) {
+            return refuse(done.error());
+        }
+        told.traceless = true;
+    }
+    tell(session, told);
+    return config::exit_done;
+}
+
+}  // namespace
+
+Command detach_command() {
+    return {"detach",
+            "give the mail server its old configuration back",
+            help,
+            {{"--wait", false}, {"--export", true}, {"--leave", false}, {"--yes", false, "-y"}},
+            run};
+}
+
+}  // namespace millrace::relay
