@@ -111,6 +111,7 @@ void Table::texts(std::string name, std::vector<std::string>& value, Form form, 
         form.what,
         [&value, form](const std::vector<std::string>& texts) -> Objection {
             for (auto const& one : texts) {
+                if (form.check == nullptr) continue;
                 if (auto objection = form.check(one)) {
                     return objection;
                 }

@@ -44,6 +44,21 @@ struct Route {
     bool operator==(const Route&) const = default;
 };
 
+/// An address of this machine that mail leaves from.
+struct Source {
+    std::string address = "0.0.0.0";  ///< `0.0.0.0`, `::`: any of that family, the system's choice
+    std::string hostname;             ///< said in EHLO there; default: relay.hostname
+    bool operator==(const Source&) const = default;
+};
+
+/// Of which failures the postmaster gets a copy, as Postfix's notify_classes.
+struct PostmasterCopies {
+    bool bounce = false;         ///< mail returned to its sender
+    bool double_bounce = false;  ///< mail without a sender that could not be delivered: a bounce
+    bool delay = false;          ///< delay notices
+    bool operator==(const PostmasterCopies&) const = default;
+};
+
 struct Delivery {
     bool private_addresses = false;  ///< allow MX on loopback or private addresses
     unsigned connections_per_site = 20;
@@ -119,9 +134,14 @@ struct Relay {
     Dns dns;
     std::vector<Route> routes;
     Attached attached;
+    std::vector<Source>
+        sources;  ///< at most one of each address family; empty: the system's choice
     Delivery delivery;
     Limits limits;
     Http http;
+    std::vector<std::string> wake;  ///< command and arguments; empty: none
+    std::string postmaster;         ///< default postmaster@hostname
+    PostmasterCopies postmaster_copies;
     std::string event_log;     ///< JSON lines file; empty: none
     std::string handover_key;  ///< shared key file of milter and relay; empty: no header accepted
     bool operator==(const Relay&) const = default;

@@ -113,6 +113,64 @@ void describe_route(Table& t, Route& r) {
         {"File that holds the password of `user` in its first line, readable by the relay only."});
 }
 
+void describe_source(Table& t, Source& s) {
+    t.text("address",
+           s.address,
+           form::address(),
+           {"Address of this machine that mail leaves from, as Postfix's smtp_bind_address. "
+            "`0.0.0.0` or `::`: any of that family, as the system chooses."});
+    t.text("hostname",
+           s.hostname,
+           form::host_name(),
+           {"The name in EHLO from there; it should have this address in the DNS, and the address "
+            "should map back to it. Postfix's smtp_helo_name.",
+            "each address has a name of its own",
+            "`relay.hostname`"});
+}
+
+void describe_postmaster(Table& t, Relay& r) {
+    t.text("relay.postmaster",
+           r.postmaster,
+           form::mailbox(),
+           {"Who gets the copies that `relay.postmaster_copies` asks for.",
+            "nobody reads mail under the relay's own name",
+            "postmaster at `relay.hostname`"});
+    t.parsed(
+        "relay.postmaster_copies",
+        "\"bounce\", \"double-bounce\", \"delay\"",
+        [&r](const std::vector<std::string>& words) -> Objection {
+            PostmasterCopies copies;
+            for (auto const& word : words) {
+                if (word == "bounce") {
+                    copies.bounce = true;
+                } else if (word == "double-bounce") {
+                    copies.double_bounce = true;
+                } else if (word == "delay") {
+                    copies.delay = true;
+                } else {
+                    return fmt::format(
+                        "{} is not one of \"bounce\", \"double-bounce\" and \"delay\"",
+                        quote(word));
+                }
+            }
+            r.postmaster_copies = copies;
+            return std::nullopt;
+        },
+        [&r] {
+            std::vector<std::string> words;
+            if (r.postmaster_copies.bounce) words.emplace_back("bounce");
+            if (r.postmaster_copies.double_bounce) words.emplace_back("double-bounce");
+            if (r.postmaster_copies.delay) words.emplace_back("delay");
+            return words;
+        },
+        {"Of what the postmaster gets a copy, header only: of each `bounce`, of each "
+         "`double-bounce` (mail without a sender, mostly a bounce, that could not be delivered), "
+         "of "
+         "each `delay` notice. As in Postfix, whose notify_classes names none of these by default; "
+         "its class 2bounce is `double-bounce` here.",
+         "a person reads them: every bad address of a newsletter is one message"});
+}
+
 void describe_relay(Table& t, Relay& r) {
     t.text("relay.hostname",
            r.hostname,
@@ -180,6 +238,25 @@ void describe_relay(Table& t, Relay& r) {
              {"Ways that override the DNS, for one domain or for everything.",
               "mail leaves through an upstream smart host, or a domain has its server inside",
               "none: by MX"});
+    t.groups(
+        "relay.sources",
+        r.sources,
+        describe_source,
+        {"Addresses that mail leaves from, at most one IPv4 and one IPv6 address. Receiving "
+         "servers are reached over the address families named here only, so one source of `::` "
+         "means IPv6 only. Servers on loopback are reached from loopback.",
+         "the machine has several addresses and one of them has the reputation",
+         "none: the system's choice"});
+    t.texts("relay.wake",
+            r.wake,
+            form::any(),
+            {"Command that runs once whenever mail is taken again after it was not: at the start, "
+             "and when a full disk has room again. Absolute path and arguments, no shell; 30 "
+             "seconds at most.",
+             "a Postfix in front is to send at once what it put off meanwhile: "
+             "`[ \"/usr/sbin/postqueue\", \"-f\" ]`, with SupplementaryGroups=postdrop in the "
+             "relay's unit"});
+    describe_postmaster(t, r);
 }
 
 void describe_attached(Table& t, Attached& a) {
@@ -238,7 +315,7 @@ void describe_delivery(Table& t, Delivery& d) {
               "policy forbids mail in clear: what cannot be encrypted then waits, and bounces"});
     t.yes_no("relay.delivery.ipv6",
              d.ipv6,
-             {"Deliver over IPv6 too.",
+             {"Deliver over IPv6 too. With `relay.sources`, their families count instead.",
               "this machine's IPv6 address has a reverse record and a reputation"});
     t.duration("relay.delivery.expire_after",
                d.expire_after,
@@ -276,7 +353,8 @@ void describe_limits(Table& t, Limits& l, Http& h) {
     t.number("relay.limits.connections",
              l.connections,
              {1, 100'000},
-             {"Open SMTP sessions of all listeners; above, clients are told to come later."});
+             {"Open SMTP sessions of all listeners; above, trusted clients of `attached` listeners "
+              "wait for their greeting, others are told to come later."});
     t.number("relay.limits.connections_per_client",
              l.connections_per_client,
              {1, 100'000},

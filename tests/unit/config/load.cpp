@@ -102,7 +102,18 @@ INSTANTIATE_TEST_SUITE_P(
                 "t.conf:1: unknown setting relay.listeners.prot: did you mean "
                 "relay.listeners.port?"},
         Refusal{"xyzzy = 1;", "t.conf:1: unknown setting xyzzy"},
-        Refusal{"relay = { sources = ( ); };", "t.conf:1: unknown setting relay.sources"},
+        Refusal{"relay = { pools = ( ); };", "t.conf:1: unknown setting relay.pools"},
+        Refusal{
+            "relay = { sources = ( { address = \"192.0.2.1\"; }, { address = \"192.0.2.2\"; } ); "
+            "};",
+            "t.conf: relay.sources: 2 sources are IPv4 addresses; at most one of each address "
+            "family can be used. Several come with pools, later"},
+        Refusal{"relay = { wake = [ \"postqueue\", \"-f\" ]; };",
+                "t.conf: relay.wake: \"postqueue\" must be an absolute path; arguments are further "
+                "elements of the list"},
+        Refusal{"relay = { postmaster_copies = [ \"2bounce\" ]; };",
+                "t.conf:1: relay.postmaster_copies: \"2bounce\" is not one of \"bounce\", "
+                "\"double-bounce\" and \"delay\""},
         Refusal{"relay = { spool = \"/x\"; };",
                 "t.conf:1: relay.spool: is a group: write it as { … }"},
         Refusal{"relay = { listeners = { port = 25; }; };",

@@ -56,6 +56,8 @@ TEST(Pages, EveryLineOfTheExampleMayBeUncommented) {
     auto settings = **parsed;
     EXPECT_EQ(settings.relay.routes.size(), 1U);  // an example of one: the default has none
     settings.relay.routes.clear();
+    EXPECT_EQ(settings.relay.sources.size(), 1U);
+    settings.relay.sources.clear();
     // Each check is spelled out now: the same actions as when left to their defaults.
     auto const defaults = parse("", "t.conf");
     for (auto const& row : policy::check_table()) {
@@ -69,6 +71,7 @@ TEST(Pages, EverySettingHasASentenceAndAUniqueName) {
     Settings settings;
     settings.relay.listeners.resize(1);
     settings.relay.routes.resize(1);
+    settings.relay.sources.resize(1);
     std::set<std::string> names;
     std::function<void(const std::vector<Setting>&, const std::string&)> const look =
         [&](const std::vector<Setting>& lines, const std::string& prefix) {

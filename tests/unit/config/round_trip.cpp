@@ -58,6 +58,10 @@ class Maker {
         return std::to_string(a) + "." + std::to_string(b) + ".0.0/16";
     }
 
+    std::string fmt_host(unsigned a) {
+        return std::to_string(a) + ".0.2." + std::to_string(number(1, 254));
+    }
+
     Relay relay() {
         Relay r;
         r.hostname = host();
@@ -87,6 +91,11 @@ class Maker {
                                 login ? "me\"" : "",
                                 login ? "/" + word() : ""});
         }
+        if (flip()) r.sources.push_back({fmt_host(192), host()});
+        if (flip()) r.sources.push_back({"2001:db8::1", host()});
+        if (flip()) r.wake = {"/" + word(), "-" + word(), " two words \""};
+        r.postmaster = word() + "@" + host();
+        r.postmaster_copies = {flip(), flip(), flip()};
         r.delivery = delivery();
         r.limits = {(64ULL << 10) + number(0, 1'000'000),
                     number(100, 50'000),
