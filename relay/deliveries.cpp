@@ -21,6 +21,8 @@ constexpr Duration connection_limit_pause = 1min;
 constexpr Duration rate_limit_pause = 10min;
 /// When this machine may not send for a lane: look again then.
 constexpr Duration not_ours_pause = 10s;
+/// When a source cannot be sent from (it is no address of this machine): look again then.
+constexpr Duration our_trouble_pause = 1min;
 /// A spool that refuses a result for the moment is asked again.
 constexpr Duration commit_again = 1s;
 
@@ -32,6 +34,7 @@ RecipientOutcome outcome_of(const Opened& opened) {
     outcome.enhanced = opened.enhanced;
     outcome.text = opened.text;
     outcome.host = opened.host;
+    outcome.source_ip = opened.source_ip;
     outcome.blame = opened.blame;
     return outcome;
 }
@@ -81,6 +84,7 @@ Task<void> Dispatcher::connection(std::string site) {
     auto const route = std::get<Route>(found->second);
     CourierOptions options;
     options.hostname = settings_->relay.hostname;
+    options.sources = Sources::from(settings_->relay);
     options.connect_timeout = settings_->relay.delivery.connect_timeout;
     // A broken spool could not keep the outcome: what is sent then would be sent again.
     options.may_send = [this] {
@@ -168,8 +172,14 @@ Task<void> Dispatcher::turn_away(std::string site, NoRoute outcome) {
 
 Task<void> Dispatcher::unreachable(std::string site, Opened opened) {
     auto const now = parts_.clock.now();
-    bool const ours = opened.refused || stopping_;
-    if (ours) {
+    bool const ours = opened.refused || opened.ours || stopping_;
+    if (opened.ours && !stopping_) {
+        // The mail has had no attempt, and the operator is who can change it.
+        parts_.log.warning("delivery.cannot-send", {{"site", site}, {"why", opened.text}});
+        parts_.on_problem("delivery.cannot-send", opened.text);
+        scheduler_.pause(
+            site, now + our_trouble_pause, "it waits for this machine: " + opened.text);
+    } else if (ours) {
         scheduler_.pause(
             site, now + not_ours_pause, "this machine may not send for it at the moment");
     } else {
@@ -230,6 +240,9 @@ Task<bool> Dispatcher::deliver(Courier& courier, Pick pick) {
     }
     auto transaction = transaction_of(loaded->envelope, loaded->body, pick.works);
     auto outcomes = co_await courier.send(std::move(transaction));
+    for (auto& outcome : outcomes) {
+        outcome.source_ip = courier.source_ip();
+    }
     auto const site = pick.site;
     bool went_through = false;
     for (auto const& outcome : outcomes) {

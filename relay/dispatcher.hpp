@@ -36,6 +36,8 @@ struct DispatcherParts {
     MessageIds& ids;
     Log& log;
     Metrics& metrics;
+    /// Something only the operator can mend: an event name and one sentence.
+    std::function<void(std::string what, std::string detail)> on_problem;
 };
 
 /// Carries out what the scheduler plans: asks the router, reads the spool, opens connections, hands

@@ -64,6 +64,8 @@ OperatorDesk::OperatorDesk(Parts parts, std::string hostname)
     : parts_(std::move(parts)), hostname_(std::move(hostname)), started_(parts_.clock.now()) {}
 
 void OperatorDesk::problem(std::string what, std::string detail) {
+    // What goes on is one problem, not many.
+    std::erase_if(problems_, [&](auto const& p) { return p.what == what && p.detail == detail; });
     problems_.push_front({parts_.clock.now(), std::move(what), std::move(detail)});
     if (problems_.size() > problems_kept) {
         problems_.pop_back();

@@ -63,7 +63,18 @@ struct Relay::Rooms {
                   settings->relay.spool.keep_events),
           router(w.executor, w.resolver, w.clock, w.log, settings, own),
           dispatcher(
-              {w.executor, w.clock, w.random, w.network, w.spool, router, ids, w.log, w.metrics},
+              {w.executor,
+               w.clock,
+               w.random,
+               w.network,
+               w.spool,
+               router,
+               ids,
+               w.log,
+               w.metrics,
+               [this](std::string what, std::string detail) {
+                   desk.problem(std::move(what), std::move(detail));
+               }},
               settings,
               [this](const Committed& committed) { grown(committed); },
               [this, &relay](std::string why) { broken(relay, std::move(why)); }),

@@ -34,6 +34,7 @@ Event attempt_event(EventKind kind,
     event.attempt = static_cast<std::uint16_t>(work.attempts + 1);
     event.site = site;
     event.remote_mta = outcome.host;
+    event.source_ip = outcome.source_ip;
     event.smtp_code = static_cast<std::uint16_t>(outcome.code);
     event.enhanced_status = outcome.enhanced;
     event.reason = outcome.text;
@@ -78,8 +79,8 @@ Settlement settle(const Envelope& envelope,
             result.notices.push_back(notice(action, envelope, work, outcome, now));
         };
         if (outcome.kind == OutcomeKind::delivered) {
-            // We never deliver into a mailbox: where the next server cannot report success, the last
-            // word we have is `relayed` (RFC 3461 §5.2.2).
+            // We never deliver into a mailbox: where the next server cannot report success, the
+            // last word we have is `relayed` (RFC 3461 §5.2.2).
             finish(EventKind::delivered, DsnAction::relayed);
             // Who passed the wish on is not asked twice: the next server reports its own success.
             if (outcome.dsn_passed_on) {

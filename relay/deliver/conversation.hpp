@@ -19,6 +19,7 @@ struct Setback {
     std::string text;
     Blame blame = Blame::none;
     bool lost = false;  ///< nothing more can be said on this connection
+    bool ours = false;  ///< this machine could not even try: the receiver has no part in it
 };
 /// Nothing: the step went well.
 using Step = std::optional<Setback>;
@@ -40,6 +41,7 @@ class Conversation {
     unsigned recipients_max() const;
     unsigned delivered() const { return delivered_; }
     const std::string& host() const { return host_; }
+    const std::string& source_ip() const { return source_ip_; }
     std::string tls_protocol() const;
 
   private:
@@ -85,6 +87,8 @@ class Conversation {
     std::shared_ptr<Wire> wire_;  ///< none: not connected
     smtp::Capabilities offers_;
     std::string host_;
+    std::string hostname_;  ///< what we call ourselves on this connection
+    std::string source_ip_;
     unsigned transactions_ = 0;  ///< MAIL commands accepted, for MAILMAX
     unsigned delivered_ = 0;
     bool used_ = false;     ///< a transaction has been tried on this connection

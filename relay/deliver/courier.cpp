@@ -43,6 +43,10 @@ const std::string& Courier::host() const {
     return conversation_->host();
 }
 
+const std::string& Courier::source_ip() const {
+    return conversation_->source_ip();
+}
+
 std::string Courier::tls_protocol() const {
     return conversation_->tls_protocol();
 }

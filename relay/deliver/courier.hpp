@@ -12,6 +12,7 @@
 #include "common/net/task_group.hpp"
 #include "relay/deliver/outcome.hpp"
 #include "relay/deliver/route.hpp"
+#include "relay/deliver/sources.hpp"
 #include "relay/spool/message.hpp"
 
 namespace millrace::relay {
@@ -30,9 +31,9 @@ struct Transaction {
 
 /// What stands still for all couriers.
 struct CourierOptions {
-    std::string hostname;  ///< for EHLO
+    std::string hostname;  ///< for EHLO, where the source has none of its own
     Duration connect_timeout = std::chrono::seconds(30);
-    std::optional<Address> source;  ///< the address to send from; none: the system's choice
+    Sources sources;  ///< where from; a target that they do not reach is not tried
     /// Whether this machine may still send for the lane (design §8); asked before connecting,
     /// before MAIL and before the final dot. Empty: always.
     std::function<bool()> may_send;
@@ -73,6 +74,8 @@ class Courier {
     unsigned delivered() const;
     /// Who we talk to: `mx.example.com [192.0.2.1]`; empty before open().
     const std::string& host() const;
+    /// Our own address on this connection; empty before open().
+    const std::string& source_ip() const;
     /// `TLSv1.3`, or empty in clear.
     std::string tls_protocol() const;
 

@@ -59,6 +59,7 @@ Admitted admit(std::span<const std::vector<Lookup>> groups, const Admission& adm
     bool ourselves = false;
     bool only_private = false;
     bool only_ipv6 = false;
+    bool only_ipv4 = false;
     std::string trouble;  // the first look-up that failed for the moment
 
     for (const auto& group : groups) {
@@ -79,8 +80,8 @@ Admitted admit(std::span<const std::vector<Lookup>> groups, const Admission& adm
             for (const auto& address : lookup.addresses) {
                 if (is_private(address) && !admission.private_addresses) {
                     only_private = true;
-                } else if (address.is_v6() && !admission.ipv6) {
-                    only_ipv6 = true;
+                } else if (!admission.reaches(address)) {
+                    (address.is_v6() ? only_ipv6 : only_ipv4) = true;
                 } else if (std::ranges::find(host.addresses, address) == host.addresses.end()) {
                     host.addresses.push_back(address);
                 }
@@ -102,12 +103,13 @@ Admitted admit(std::span<const std::vector<Lookup>> groups, const Admission& adm
                              .enhanced = "5.4.4",
                              .reason = "The domain's mail servers have private addresses only"};
     }
-    if (only_ipv6) {
-        return Undeliverable{.code = 550,
-                             .enhanced = "5.4.4",
-                             .reason =
-                                 "The domain's mail servers can be reached by IPv6 only, "
-                                 "which this relay does not use (delivery.ipv6)"};
+    if (only_ipv6 || only_ipv4) {
+        return Undeliverable{
+            .code = 550,
+            .enhanced = "5.4.4",
+            .reason = std::string("The domain's mail servers can be reached by ") +
+                      (only_ipv6 ? "IPv6" : "IPv4") + " only, which this relay does not use (" +
+                      (admission.sources.none() ? "delivery.ipv6" : "relay.sources") + ")"};
     }
     return Undeliverable{
         .code = 550, .enhanced = "5.4.4", .reason = "The domain's mail servers have no address"};

@@ -7,6 +7,7 @@
 
 #include "common/net/resolver.hpp"
 #include "relay/deliver/route.hpp"
+#include "relay/deliver/sources.hpp"
 
 /// From DNS answers to a route: pure.
 namespace millrace::relay {
@@ -38,14 +39,20 @@ struct Lookup {
 struct Admission {
     std::uint16_t port = 25;
     bool private_addresses = false;
-    bool ipv6 = false;
+    bool ipv6 = false;              ///< counts when there are no sources
     std::span<const Endpoint> own;  ///< listeners of ours
+    Sources sources = {};
+
+    bool reaches(const Address& address) const {
+        return sources.none() ? address.is_v4() || ipv6 : sources.reach(address);
+    }
 };
 
 using Admitted = std::variant<std::vector<std::vector<Host>>, Undeliverable, Unknown>;
 
 /// Which hosts may be used, in order: when one of them is ourselves, it and everything of its
-/// preference and behind is dropped (RFC 5321 §5.1); private addresses and IPv6 go unless admitted.
+/// preference and behind is dropped (RFC 5321 §5.1); private addresses and families that we do not
+/// send from go.
 /// Nothing left: 5.4.6 when we are the best MX, 5.4.4 when nothing usable is there, and Unknown as
 /// long as a look-up that failed for the moment might still bring something.
 Admitted admit(std::span<const std::vector<Lookup>> groups, const Admission& admission);

@@ -46,7 +46,10 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
     opened.text = "no address to connect to";
     opened.enhanced = "4.4.4";
     bool all_closed = !targets.empty();
+    bool ours = false;
+    std::string our_trouble;  ///< the first
     for (const auto& target : targets) {
+        if (!options_.sources.reach(target.endpoint.address)) continue;
         if (!may_send() || aborted_) {
             opened.refused = opened.tried == 0;
             opened.text = aborted_ ? "the relay is stopping" : "this machine may not send now";
@@ -62,6 +65,7 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
             setback = co_await approach(target, config::TlsLevel::none, route.login);
         }
         opened.host = host_;
+        opened.source_ip = source_ip_;
         if (!setback) {
             wire_->listen(readers_);
             opened.ok = true;
@@ -76,11 +80,24 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
         opened.text = std::string(to_string(setback->phase)) + ": " + setback->text;
         opened.enhanced = enhanced_for(OutcomeKind::deferred, setback->enhanced, "4.4.2");
         opened.blame = setback->blame;
+        if (setback->ours) {
+            if (!ours) our_trouble = setback->text;
+            ours = true;
+        }
         // RFC 7504 §4: a host that says so in its greeting never takes mail.
         all_closed = all_closed && setback->phase == Phase::greeting && setback->code == 521;
         log_.debug("delivery.host-failed", {{"host", host_}, {"why", opened.line()}});
     }
-    if (all_closed) {
+    if (ours) {
+        // What another address said does not count while this machine could not try all of them.
+        opened.ours = true;
+        opened.kind = OutcomeKind::deferred;
+        opened.phase = Phase::connect;
+        opened.code = 0;
+        opened.text = our_trouble;
+        opened.enhanced = "4.3.5";
+        opened.blame = Blame::none;
+    } else if (all_closed && opened.tried > 0) {
         opened.kind = OutcomeKind::bounced;
         opened.enhanced = enhanced_for(OutcomeKind::bounced, opened.enhanced, "5.3.2");
     }
@@ -109,15 +126,20 @@ Task<Step> Conversation::connect(Target target) {
     auto const address = target.endpoint.address.to_string();
     host_ = target.host.starts_with('[') ? target.host : target.host + " [" + address + "]";
     if (target.endpoint.port != 25) host_ += ":" + std::to_string(target.endpoint.port);
+    auto const from = options_.sources.towards(target.endpoint.address);
+    hostname_ = from.hostname.empty() ? options_.hostname : from.hostname;
+    source_ip_ = from.address ? from.address->to_string() : "";
 
     auto const executor = co_await asio::this_coro::executor;
     auto stream = co_await network_.connect(
-        target.endpoint, options_.source, clock_.now() + options_.connect_timeout);
+        target.endpoint, from.address, clock_.now() + options_.connect_timeout);
     if (!stream) {
         auto setback = dead(Phase::connect, stream.error());
         setback.enhanced = "4.4.1";
+        setback.ours = from.address && stream.error().fault == Fault::unavailable;
         co_return setback;
     }
+    source_ip_ = (*stream)->local().address.to_string();
     wire_ = std::make_shared<Wire>(std::move(*stream), clock_, executor);
     if (aborted_) {
         co_return dead(Phase::connect, {Fault::cancelled, "the relay is stopping"});
@@ -134,7 +156,7 @@ Task<Step> Conversation::greet() {
 }
 
 Task<Step> Conversation::hello(Phase phase) {
-    auto const answer = co_await ask("EHLO " + options_.hostname, timeouts::hello);
+    auto const answer = co_await ask("EHLO " + hostname_, timeouts::hello);
     if (!answer) co_return dead(phase, answer.error());
     if (answer->positive()) {
         offers_ = smtp::parse_ehlo(*answer);
@@ -143,7 +165,7 @@ Task<Step> Conversation::hello(Phase phase) {
     if (answer->intermediate()) co_return nonsense(phase, *answer);
     // In TLS the server has already shown that it knows EHLO.
     if (phase == Phase::hello_again || !knows_no_ehlo(*answer)) co_return no(phase, *answer);
-    auto const plain = co_await ask("HELO " + options_.hostname, timeouts::hello);
+    auto const plain = co_await ask("HELO " + hostname_, timeouts::hello);
     if (!plain) co_return dead(phase, plain.error());
     if (plain->intermediate()) co_return nonsense(phase, *plain);
     if (!plain->positive()) co_return no(phase, *plain);

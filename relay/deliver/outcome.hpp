@@ -43,6 +43,7 @@ struct RecipientOutcome {
     /// A kept connection had ended, or this machine may not send: the receiver never heard of the
     /// message, so no attempt is spent.
     bool untried = false;
+    std::string source_ip = {};  ///< our address on that connection; empty: there was none
     bool dsn_passed_on = false;  ///< delivered to a server that offered DSN: it reports success
 
     /// `451 4.7.1 try later`: what an operator and the sender are shown.
@@ -69,8 +70,12 @@ struct Opened {
     std::string text;
     std::string host;  ///< `mx.example.com [192.0.2.1]`: who we talk to, or who failed last
     Blame blame = Blame::none;
-    unsigned tried = 0;    ///< addresses
+    std::string source_ip = {};  ///< our address on that connection; empty: there was none
+    unsigned tried = 0;          ///< addresses
     bool refused = false;  ///< may_send said no before anything was tried: not a fault of the site
+    /// This machine could not try: nothing can be sent from the source. Not a fault of the site
+    /// either; `text` says what it was.
+    bool ours = false;
 
     std::string line() const;
     bool operator==(const Opened&) const = default;

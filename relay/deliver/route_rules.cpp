@@ -38,6 +38,7 @@ std::string_view name_of(config::TlsLevel level) {
 RouteRules RouteRules::from(const config::Settings& settings, std::vector<Endpoint> own) {
     RouteRules result;
     result.delivery = settings.relay.delivery;
+    result.sources = Sources::from(settings.relay);
     result.own = std::move(own);
     for (const auto& route : settings.relay.routes) {
         result.rules.push_back({.route = route, .login = read_login(route)});

@@ -8,6 +8,7 @@
 #include "common/base/result.hpp"
 #include "common/config/settings.hpp"
 #include "relay/deliver/route.hpp"
+#include "relay/deliver/sources.hpp"
 
 namespace millrace::relay {
 
@@ -21,6 +22,7 @@ struct RouteRule {
 struct RouteRules {
     std::vector<RouteRule> rules;
     config::Delivery delivery;
+    Sources sources;
     std::vector<Endpoint> own;
 
     /// Reads the password files. One that cannot be read makes its route temporarily unusable, not

@@ -219,6 +219,14 @@ Task<Router::Answer> Router::by_host(Rules rules, const RouteRule& rule) {
                                            " leads back to this relay: change relay.routes"},
                          {}};
     }
+    std::erase_if(host.addresses,
+                  [&](const Address& address) { return !rules->sources.reach(address); });
+    if (host.addresses.empty()) {
+        co_return Answer{Unknown{.enhanced = "4.4.4",
+                                 .reason = "The configured route's host " + name +
+                                           " has no address of a family in relay.sources"},
+                         {}};
+    }
     auto const shown = name.find(':') == std::string::npos ? name : "[" + name + "]";
     Route route;
     route.site =
@@ -236,7 +244,8 @@ Task<Router::Answer> Router::by_mx(std::string destination, Rules rules, const R
         .port = configured != nullptr && configured->port != 25 ? configured->port : delivery.port,
         .private_addresses = delivery.private_addresses,
         .ipv6 = delivery.ipv6,
-        .own = rules->own};
+        .own = rules->own,
+        .sources = rules->sources};
 
     std::vector<std::vector<std::string>> names;
     std::string site;

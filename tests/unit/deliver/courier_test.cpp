@@ -50,6 +50,7 @@ class CourierTest : public ::testing::Test {
             auto stream = co_await listener->accept();
             if (!stream) co_return;
             ++connections;
+            from_address = (*stream)->peer().address.to_string();
             serving.spawn(converse(std::move(*stream), script));
         }
     }
@@ -128,6 +129,7 @@ class CourierTest : public ::testing::Test {
     Opened connect(config::TlsLevel tls = config::TlsLevel::may, bool login = false) {
         CourierOptions options;
         options.hostname = "us.example";
+        options.sources = sources;
         options.may_send = [this] {
             return may_send;
         };
@@ -182,7 +184,8 @@ class CourierTest : public ::testing::Test {
     virtual_::Machine& machine{simulation.machine("relay")};
     virtual_::Machine& server{simulation.machine("receiver")};
     virtual_::VirtualNetwork wires{simulation, random};
-    Network& network{wires.plug(machine, {asio::ip::make_address("192.0.2.1")})};
+    Network& network{wires.plug(
+        machine, {asio::ip::make_address("192.0.2.1"), asio::ip::make_address("192.0.2.2")})};
     Network& outside{wires.plug(server, {at.address})};
     TaskGroup relay{machine.executor(), log, "relay"};
     TaskGroup serving{server.executor(), log, "receiver"};
@@ -192,6 +195,8 @@ class CourierTest : public ::testing::Test {
     unsigned connections = 0;
     std::string what_happened;
     bool may_send = true;
+    Sources sources;
+    std::string from_address;  ///< of the last connection
 };
 
 TEST_F(CourierTest, says_nothing_that_was_not_offered) {
@@ -422,6 +427,44 @@ TEST_F(CourierTest, sends_nothing_when_it_may_not) {
     may_send = false;
     EXPECT_TRUE(send(message())[0].untried);
     EXPECT_EQ(messages.size(), 0U);
+}
+
+config::Relay from(std::vector<config::Source> sources) {
+    config::Relay relay;
+    relay.sources = std::move(sources);
+    return relay;
+}
+
+TEST_F(CourierTest, sends_from_the_source_under_its_name) {
+    sources = Sources::from(from({{"192.0.2.2", "out2.example"}}));
+    ASSERT_TRUE(open({}).ok) << what_happened;
+    EXPECT_TRUE(was_said("EHLO out2.example"));
+    EXPECT_EQ(courier->source_ip(), "192.0.2.2");
+    EXPECT_EQ(from_address, "192.0.2.2");
+}
+
+TEST_F(CourierTest, without_a_source_the_system_chooses_and_it_is_told) {
+    ASSERT_TRUE(open({}).ok) << what_happened;
+    EXPECT_TRUE(was_said("EHLO us.example"));
+    EXPECT_EQ(courier->source_ip(), "192.0.2.1");
+}
+
+TEST_F(CourierTest, a_source_that_cannot_be_bound_is_our_trouble) {
+    sources = Sources::from(from({{"192.0.2.99", "out.example"}}));
+    auto const opened = open({});
+    EXPECT_FALSE(opened.ok);
+    EXPECT_TRUE(opened.ours);
+    EXPECT_EQ(opened.kind, OutcomeKind::deferred);
+    EXPECT_TRUE(opened.text.starts_with("cannot send from 192.0.2.99")) << opened.text;
+    EXPECT_EQ(connections, 0U);
+}
+
+TEST_F(CourierTest, a_family_without_source_is_not_tried) {
+    sources = Sources::from(from({{"2001:db8::1", ""}}));
+    auto const opened = open({});
+    EXPECT_FALSE(opened.ok);
+    EXPECT_EQ(opened.tried, 0U);
+    EXPECT_EQ(connections, 0U);
 }
 
 TEST_F(CourierTest, dots_are_doubled_and_nothing_can_end_the_message) {
