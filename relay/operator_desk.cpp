@@ -111,6 +111,7 @@ Task<Result<Status>> OperatorDesk::status() {
     s.oldest = health.oldest;
     s.free_bytes = health.free_bytes;
     s.sessions = parts_.sessions();
+    s.waiting = parts_.waiting();
     s.deliveries = static_cast<unsigned>(parts_.dispatcher.deliveries());
     s.received = received_;
     s.delivered = delivered_;

@@ -23,6 +23,7 @@ class OperatorDesk final : public Operations {
         MessageIds& ids;
         Log& log;
         std::function<unsigned()> sessions;  ///< open intake sessions
+        std::function<unsigned()> waiting;   ///< intake connections that are kept waiting
         std::function<Result<std::vector<std::string>>()> reload;
         std::function<void(const Committed&)> on_committed;
     };

@@ -101,6 +101,7 @@ struct Relay::Rooms {
                 }},
                settings->relay.hostname) {
         w.metrics.gauge("millrace_queued_recipients",
+                [this] { return static_cast<unsigned>(server.waiting()); },
                         "Recipients in the queue, held ones included.",
                         [this] { return static_cast<double>(world.spool.health().queued); });
         w.metrics.gauge("millrace_spool_free_bytes",

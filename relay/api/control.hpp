@@ -59,6 +59,7 @@ struct Status {
     Time oldest = never;
     std::uint64_t free_bytes = 0;
     unsigned sessions = 0;    ///< open intake connections
+    unsigned waiting = 0;     ///< connections of an MTA in front that are kept waiting
     unsigned deliveries = 0;  ///< open delivery connections
     std::uint64_t received = 0, delivered = 0, deferred = 0, bounced = 0;  ///< since the start
     std::vector<DestinationStatus>

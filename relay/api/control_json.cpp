@@ -173,6 +173,7 @@ std::string control_end(const Status& s) {
     put(o, "oldest", s.oldest);
     o["free_bytes"] = s.free_bytes;
     o["sessions"] = s.sessions;
+    o["waiting"] = s.waiting;
     o["deliveries"] = s.deliveries;
     o["received"] = s.received;
     o["delivered"] = s.delivered;

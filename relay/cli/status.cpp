@@ -58,8 +58,10 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
         text += paint(style, Colour::yellow, fmt::format(", {} held", grouped(held)));
     }
     text += flag_of(s, "loading") ? " (still reading the backlog)\n" : "\n";
-    text += fmt::format("now          {} in, {} out\n",
+    auto const waiting = number_of(s, "waiting");
+    text += fmt::format("now          {} in{}, {} out\n",
                         count_of(number_of(s, "sessions"), "connection"),
+                        waiting == 0 ? "" : fmt::format(" ({} kept waiting)", grouped(waiting)),
                         count_of(number_of(s, "deliveries"), "connection"));
     text += fmt::format("since start  {} received, {} delivered, {} deferred, {} bounced\n",
                         grouped(number_of(s, "received")),

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 namespace millrace::relay {
 
@@ -14,7 +16,7 @@ class InFlight {
     class Share {
       public:
         explicit Share(InFlight& all) : all_(all) {}
-        ~Share() { all_.held_ -= held_; }
+        ~Share() { hold(0); }
         Share(const Share&) = delete;
         Share& operator=(const Share&) = delete;
 
@@ -22,9 +24,11 @@ class InFlight {
         bool hold(std::uint64_t bytes) {
             if (bytes > held_ && bytes - held_ > all_.room()) return false;
             all_.held_ += bytes - held_;
-            held_ = bytes;
+            const bool less = bytes < std::exchange(held_, bytes);
+            if (less && all_.given_back) all_.given_back();
             return true;
         }
+        std::uint64_t held() const { return held_; }
 
       private:
         InFlight& all_;
@@ -33,6 +37,8 @@ class InFlight {
 
     std::uint64_t room() const { return max_ - held_; }
     std::uint64_t held() const { return held_; }
+
+    std::function<void()> given_back;  ///< told of room that there was not before
 
   private:
     std::uint64_t max_;

@@ -19,6 +19,8 @@ constexpr std::uint64_t in_flight_max = 256ULL << 20;
 constexpr std::size_t turned_away_max = 100;
 constexpr Duration turn_away_timeout = 5s;
 constexpr Duration accept_again = 1s;
+// Postfix waits 5 minutes for the greeting (smtp_helo_timeout).
+constexpr Duration seat_patience = 4min;
 
 // Who counts as one client: an IPv4 address, or an IPv6 /64, which anyone gets whole.
 Address client_of(const Address& address) {
@@ -51,9 +53,17 @@ struct SmtpServer::Rooms {
                                        "Connections of clients, by what became of them.",
                                        "result=\"turned_away\"")),
           in_flight(std::max(in_flight_max, settings->relay.limits.message_size * 2)),
+          seats(world.executor, WaitingLine::Order::loose),
+          room(world.executor, WaitingLine::Order::strict),
           doors(world.executor, world.log, "intake.doors"),
           conversations(world.executor, world.log, "intake.sessions"),
           timers(world.executor, world.log, "intake.timers") {
+        in_flight.given_back = [this] {
+            room.advance();
+        };
+        world.metrics.gauge("millrace_intake_waiting",
+                            "Connections of an MTA in front that are kept waiting.",
+                            [this] { return static_cast<double>(waiting()); });
         world.metrics.gauge("millrace_intake_in_flight_bytes",
                             "Bytes of messages that are coming in.",
                             [this] { return static_cast<double>(in_flight.held()); });
@@ -70,6 +80,7 @@ struct SmtpServer::Rooms {
         ~Seat() {
             rooms_.open.erase(session_.get());
             if (--rooms_.per_client[client_] == 0) rooms_.per_client.erase(client_);
+            rooms_.seats.advance();
         }
         Seat(const Seat&) = delete;
         Seat& operator=(const Seat&) = delete;
@@ -99,11 +110,18 @@ struct SmtpServer::Rooms {
     void admit(std::unique_ptr<Stream> stream, std::size_t index) {
         const Endpoint peer = stream->peer();
         const Address client = client_of(peer.address);
-        const config::Limits& limits = settings->relay.limits;
-        const auto known = per_client.find(client);
-        const unsigned here = known == per_client.end() ? 0 : known->second;
-        if (stopping || open.size() >= limits.connections ||
-            here >= limits.connections_per_client) {
+        const unsigned here = of(client);
+        if (stopping || !has_seat(client)) {
+            // As many again as are served may wait.
+            if (!stopping && seats.size() < settings->relay.limits.connections &&
+                is_patient(profiles[index], peer.address)) {
+                counters.waited_for_seat.add();
+                world.log.info(
+                    "intake.waits_for_seat",
+                    {{"client", peer.text()}, {"sessions", open.size()}, {"of_client", here}});
+                conversations.spawn(stand_in_line(std::move(stream), index, client));
+                return;
+            }
             turned.add();
             if (!stopping) {
                 world.log.warning(
@@ -113,13 +131,47 @@ struct SmtpServer::Rooms {
             if (turning_away < turned_away_max) conversations.spawn(turn_away(std::move(stream)));
             return;
         }
+        conversations.spawn(serve(take_seat(std::move(stream), index, client)));
+    }
+
+    unsigned of(const Address& client) const {
+        const auto known = per_client.find(client);
+        return known == per_client.end() ? 0 : known->second;
+    }
+    bool has_seat(const Address& client) const {
+        const config::Limits& limits = settings->relay.limits;
+        return open.size() < limits.connections && of(client) < limits.connections_per_client;
+    }
+
+    std::unique_ptr<Seat> take_seat(std::unique_ptr<Stream> stream,
+                                    std::size_t index,
+                                    const Address& client) {
         connections.add();
-        const IntakeDesk desk{world.clock, world.log, world.acceptor, in_flight, counters};
+        const IntakeDesk desk{
+            world.clock, world.log, world.acceptor, in_flight, room, waiting_for_spool, counters};
         auto session =
             std::make_shared<SmtpSession>(desk, settings, profiles[index], std::move(stream));
-        auto seat = std::make_unique<Seat>(*this, std::move(session), client);
-        conversations.spawn(serve(std::move(seat)));
+        return std::make_unique<Seat>(*this, std::move(session), client);
     }
+
+    // Without a greeting, until somebody leaves.
+    Task<void> stand_in_line(std::unique_ptr<Stream> stream, std::size_t index, Address client) {
+        std::unique_ptr<Seat> seat;
+        const bool served =
+            co_await seats.wait(world.clock, world.clock.now() + seat_patience, [&] {
+                if (!has_seat(client)) return false;
+                seat = take_seat(std::move(stream), index, client);
+                return true;
+            });
+        if (served) {
+            co_await serve(std::move(seat));
+        } else {
+            turned.add();
+            co_await turn_away(std::move(stream));
+        }
+    }
+
+    std::size_t waiting() const { return seats.size() + room.size() + waiting_for_spool; }
 
     static Task<void> serve(std::unique_ptr<Seat> seat) { co_await seat->session().run(); }
 
@@ -150,6 +202,9 @@ struct SmtpServer::Rooms {
     std::set<SmtpSession*> open;
     std::map<Address, unsigned> per_client;
     std::size_t turning_away = 0;
+    WaitingLine seats;
+    WaitingLine room;
+    unsigned waiting_for_spool = 0;
     bool stopping = false;
     TaskGroup doors;
     TaskGroup conversations;
@@ -177,6 +232,8 @@ Task<void> SmtpServer::stop(Time deadline) {
     }
     rooms.doors.stop();
     co_await rooms.doors.drained();
+    rooms.seats.end();
+    rooms.room.end();
     for (SmtpSession* session : rooms.open) {
         if (session->stop() == SmtpSession::Stopping::farewell_now) {
             rooms.conversations.spawn(session->farewell());
@@ -198,6 +255,11 @@ void SmtpServer::configure(config::Snapshot settings) {
         if (fresh != settings->relay.listeners.end()) profile = *fresh;
     }
     rooms_->settings = std::move(settings);
+    rooms_->seats.advance();  // there may be more of them now
+}
+
+std::size_t SmtpServer::waiting() const {
+    return rooms_->waiting();
 }
 
 std::size_t SmtpServer::sessions() const {

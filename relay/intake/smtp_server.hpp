@@ -48,6 +48,9 @@ class SmtpServer {
     void configure(config::Snapshot settings);
 
     std::size_t sessions() const;
+    /// Connections of an MTA in front that are kept waiting: for a seat, for room in memory, for
+    /// the spool.
+    std::size_t waiting() const;
 
   private:
     struct Rooms;

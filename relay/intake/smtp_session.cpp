@@ -30,6 +30,11 @@ constexpr std::uint64_t bytes_per_second_min = 500;
 // Replies of a pipelined group that are collected before they are written.
 constexpr std::size_t replies_max = 16 << 10;
 constexpr std::size_t read_size = 16 << 10;
+// What Postfix grants for the answer to DATA is 2 minutes (smtp_data_init_timeout), for a piece of
+// the message 3 (smtp_data_xfer_timeout), behind its end 10 (smtp_data_done_timeout).
+constexpr Duration room_patience = 100s;
+constexpr Duration spool_patience = 4min;
+constexpr Duration spool_again = 1s;
 // Bytes of over-long and broken lines that one client may send.
 constexpr std::size_t dropped_max = 64 << 10;
 
@@ -83,7 +88,20 @@ IntakeCounters::IntakeCounters(Metrics& metrics)
                               "result=\"refused\"")),
       deferred(metrics.counter("millrace_intake_messages_total",
                                "Messages clients sent, by what they were answered.",
-                               "result=\"deferred\"")) {}
+                               "result=\"deferred\"")),
+      waited_for_seat(metrics.counter("millrace_intake_waits_total",
+                                      "Times an MTA in front was kept waiting, by for what.",
+                                      "for=\"seat\"")),
+      waited_for_room(metrics.counter("millrace_intake_waits_total",
+                                      "Times an MTA in front was kept waiting, by for what.",
+                                      "for=\"room\"")),
+      waited_for_spool(metrics.counter("millrace_intake_waits_total",
+                                       "Times an MTA in front was kept waiting, by for what.",
+                                       "for=\"spool\"")) {}
+
+bool is_patient(const config::Listener& listener, const Address& client) {
+    return listener.profile == config::Profile::attached && is_trusted(listener, client);
+}
 
 SmtpSession::SmtpSession(IntakeDesk desk,
                          config::Snapshot settings,
@@ -95,6 +113,7 @@ SmtpSession::SmtpSession(IntakeDesk desk,
       stream_(std::move(stream)),
       client_(stream_->peer()),
       trusted_(is_trusted(listener_, client_.address)),
+      patient_(is_patient(listener_, client_.address)),
       protocol_(options_of(*settings_, listener_, trusted_), *this) {}
 
 Task<void> SmtpSession::run() {
@@ -210,24 +229,34 @@ Time SmtpSession::data_deadline(Time started, std::uint64_t bytes) const {
     return std::min(desk_.clock.now() + piece_timeout, started + command_timeout + at_least);
 }
 
+Task<bool> SmtpSession::hold(InFlight::Share& share, std::uint64_t bytes) {
+    if (!patient_) co_return share.hold(bytes);
+    if (desk_.room.size() == 0 && share.hold(bytes)) co_return true;
+    desk_.counters.waited_for_room.add();
+    co_return co_await desk_.room.wait(desk_.clock,
+                                       desk_.clock.now() + room_patience,
+                                       [&share, bytes] { return share.hold(bytes); });
+}
+
 // No value when the connection is over; then nothing has been accepted.
 Task<std::optional<Step>> SmtpSession::take_data() {
     const std::uint64_t size_max = settings_->relay.limits.message_size;
     const Time started = desk_.clock.now();
     smtp::DataReader reader(size_max);
     InFlight::Share share(desk_.in_flight);
-    bool no_room = false;
+    // All of it before the client begins: who has room for a half would keep others waiting.
+    bool no_room = patient_ && !co_await hold(share, protocol_.transaction().mail.size.value_or(0));
     while (!reader.done()) {
         if (input_.empty()) {
             if (!co_await flush()) co_return std::nullopt;
             if (!co_await fill(data_deadline(started, reader.size()))) co_return std::nullopt;
         }
         reader.feed(input_);
-        if (!no_room && !share.hold(reader.held())) {
+        if (!no_room && reader.held() > share.held() && !co_await hold(share, reader.held())) {
             no_room = true;
-            reader.forget();
             share.hold(0);
         }
+        if (no_room) reader.forget();
         // As much again as a message may have is read and forgotten, more is not.
         if (reader.size() > size_max * 2) {
             say(too_large_reply());
@@ -251,7 +280,8 @@ Task<std::optional<Step>> SmtpSession::take_chunk(Step chunk) {
         chunk_share_.emplace(desk_.in_flight);
         chunks_started_ = desk_.clock.now();
         chunk_bytes_ = 0;
-        no_room_ = false;
+        no_room_ = patient_ &&
+                   !co_await hold(*chunk_share_, protocol_.transaction().mail.size.value_or(0));
     }
     smtp::BdatReader refused(0);
     smtp::BdatReader& reader = chunk.keep ? *chunks_ : refused;
@@ -267,11 +297,12 @@ Task<std::optional<Step>> SmtpSession::take_chunk(Step chunk) {
             if (!co_await fill(data_deadline(started, so_far))) co_return std::nullopt;
         }
         reader.feed(input_);
-        if (chunk.keep && !no_room_ && !chunk_share_->hold(reader.held())) {
+        if (chunk.keep && !no_room_ && reader.held() > chunk_share_->held() &&
+            !co_await hold(*chunk_share_, reader.held())) {
             no_room_ = true;
-            reader.forget();
             chunk_share_->hold(0);
         }
+        if (chunk.keep && no_room_) reader.forget();
     }
     if (chunk.keep) chunk_bytes_ += chunk.octets;
     if (chunk.keep && no_room_) {
@@ -314,11 +345,33 @@ Task<Reply> SmtpSession::store(std::string message) {
     co_return co_await hand_over(std::move(ready));
 }
 
+Task<Result<void>> SmtpSession::hand_in(NewMail mail) {
+    if (!patient_) co_return co_await desk_.acceptor.accept(std::move(mail));
+    const Time deadline = desk_.clock.now() + spool_patience;
+    unsigned waiting = 0;
+    while (true) {
+        NewMail attempt = mail;
+        auto taken = co_await desk_.acceptor.accept(std::move(attempt));
+        const bool again = !taken && taken.error().fault == Fault::unavailable && !stopping_ &&
+                           desk_.clock.now() < deadline;
+        if (!again) {
+            desk_.waiting_for_spool -= waiting;
+            co_return taken;
+        }
+        if (waiting == 0) {
+            desk_.counters.waited_for_spool.add();
+            waiting = 1;
+            ++desk_.waiting_for_spool;
+        }
+        co_await desk_.clock.sleep(spool_again);
+    }
+}
+
 Task<Reply> SmtpSession::hand_over(Prepared prepared) {
     const Envelope envelope = prepared.envelope;
     const policy::Outcome outcome = std::move(prepared.outcome);
     NewMail mail = new_mail(std::move(prepared), desk_.clock.now());
-    const auto taken = co_await desk_.acceptor.accept(std::move(mail));
+    const auto taken = co_await hand_in(std::move(mail));
     const std::string id = envelope.id.text();
     if (taken) {
         desk_.counters.accepted.add();
@@ -360,7 +413,7 @@ std::optional<Reply> SmtpSession::mail(const smtp::MailArguments& arguments) {
     if (!health.accepting || (health.free_bytes != 0 && size > health.free_bytes)) {
         return reply(452, "4.3.1", "The queue has no room; try again later");
     }
-    if (size > desk_.in_flight.room()) return no_room_reply();
+    if (!patient_ && size > desk_.in_flight.room()) return no_room_reply();
     return std::nullopt;
 }
 

@@ -16,6 +16,7 @@
 #include "common/smtp/server_session.hpp"
 #include "relay/intake/acceptor.hpp"
 #include "relay/intake/in_flight.hpp"
+#include "relay/intake/waiting_line.hpp"
 #include "relay/prepare/prepare.hpp"
 
 namespace millrace::relay {
@@ -26,6 +27,9 @@ struct IntakeCounters {
     Counter& accepted;
     Counter& refused;
     Counter& deferred;
+    Counter& waited_for_seat;
+    Counter& waited_for_room;
+    Counter& waited_for_spool;
 };
 
 /// What all sessions of a server share. Everything outlives the sessions.
@@ -34,8 +38,15 @@ struct IntakeDesk {
     Log& log;
     Acceptor& acceptor;
     InFlight& in_flight;
+    WaitingLine& room;            ///< for room in in_flight
+    unsigned& waiting_for_spool;  ///< sessions whose message the spool does not take yet
     IntakeCounters& counters;
 };
+
+/// Whether a client waits better than it tries again: an MTA in front of us, which would put its
+/// whole queue off for minutes. It is kept waiting, well within the time limits of Postfix, where
+/// others are told to come later.
+bool is_patient(const config::Listener& listener, const Address& client);
 
 /// One client's SMTP conversation, from the greeting to the close. Written as the transcript reads;
 /// what to answer is decided by smtp::ServerSession and prepare().
@@ -71,6 +82,10 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     Task<smtp::Reply> store(std::string message);
     Task<smtp::Reply> hand_over(Prepared prepared);
     Task<bool> shake_hands();
+    /// Sets the share, waiting for it when the client is patient; false: there is no room.
+    Task<bool> hold(InFlight::Share& share, std::uint64_t bytes);
+    /// As Acceptor::accept; a patient client waits for a spool that does not keep up.
+    Task<Result<void>> hand_in(NewMail mail);
 
     Task<bool> fill(Time deadline);
     Task<bool> flush();
@@ -88,6 +103,7 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     std::unique_ptr<Stream> stream_;
     Endpoint client_;
     bool trusted_;
+    bool patient_;
     smtp::ServerSession protocol_;
     smtp::LineReader lines_;
     std::vector<char> buffer_;

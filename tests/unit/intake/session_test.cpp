@@ -45,8 +45,10 @@ TEST(Session, WhatTheSpoolCannotTakeIsNotAcknowledged) {
     const std::vector<std::pair<Fault, std::string>> cases = {{Fault::full, "452 4.3.1"},
                                                               {Fault::unavailable, "451 4.3.0"},
                                                               {Fault::broken, "421 4.3.0"}};
+    config::Settings settings = House::defaults();
+    settings.relay.listeners[0].profile = config::Profile::submission;
     for (const auto& [fault, answer] : cases) {
-        House house;
+        House house(settings);
         house.shelf.fault = fault;
         Client& client = house.in_data();
         EXPECT_EQ(house.say(client, House::message() + ".\r\n").substr(0, 9), answer);
@@ -535,6 +537,7 @@ TEST(Limits, TooManyConnections) {
 TEST(InFlight, BoundsWhatIsHeld) {
     InFlight all(100);
     {
+    settings.relay.listeners[0].profile = config::Profile::submission;
         InFlight::Share a(all), b(all);
         EXPECT_TRUE(a.hold(60));
         EXPECT_FALSE(b.hold(41));
