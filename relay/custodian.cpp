@@ -15,12 +15,22 @@ Task<Result<void>> Custodian::accept(NewMail mail) {
     if (!committed) {
         if (committed.error().fault == Fault::broken) {
             parts_.on_broken(committed.error().detail);
+        } else if (committed.error().fault == Fault::full) {
+            parts_.on_refused();
         }
         co_return std::unexpected(committed.error());
     }
     parts_.dispatcher.arrived(mail);
     parts_.on_committed(*committed);
     co_return Result<void>{};
+}
+
+SpoolHealth Custodian::health() const {
+    auto health = parts_.spool.health();
+    if (!health.accepting && !health.broken) {
+        parts_.on_refused();
+    }
+    return health;
 }
 
 Task<void> Custodian::store_late(NewMail mail) {

@@ -23,12 +23,13 @@ class Custodian final : public Acceptor {
         TaskGroup& work;
         std::function<void(const Committed&)> on_committed;
         std::function<void(std::string why)> on_broken;
+        std::function<void()> on_refused;  ///< somebody is told that the spool has no room
     };
     explicit Custodian(Parts parts) : parts_(std::move(parts)) {}
 
     MessageId next_id() override { return parts_.ids.next(parts_.clock.now()); }
     Task<Result<void>> accept(NewMail mail) override;
-    SpoolHealth health() const override { return parts_.spool.health(); }
+    SpoolHealth health() const override;
 
   private:
     Task<void> store_late(NewMail mail);

@@ -21,6 +21,7 @@
 #include "common/net/unbound_resolver.hpp"
 #include "relay/api/control_server.hpp"
 #include "relay/api/http_server.hpp"
+#include "relay/errand.hpp"
 #include "relay/inherited.hpp"
 #include "relay/relay.hpp"
 #include "relay/spool/rocks_spool.hpp"
@@ -72,7 +73,8 @@ class Daemon {
           network_(loop_.get_executor(), clock_, client_tls_),
           pool_(2),
           random_(seed_from_system()),
-          signals_(loop_, SIGTERM, SIGINT, SIGHUP) {}
+          signals_(loop_, SIGTERM, SIGINT, SIGHUP),
+          wake_(loop_.get_executor(), log_, "relay.wake") {}
 
     int run() {
         auto const ready = prepare();
@@ -88,6 +90,9 @@ class Daemon {
         };
         relay_->read_settings = [this] {
             return config::reload_program(program_, config::Part::relay);
+        };
+        relay_->wake = [this](const std::vector<std::string>& command) {
+            wake_.run(command);
         };
         relay_->start();
         auto const reachable = open_desks();
@@ -289,6 +294,7 @@ class Daemon {
             co_await control_->stop();
         }
         co_await relay_->stop(clock_.now() + time);
+        co_await wake_.stop();
         signals_.cancel();
         loop_.stop();
     }
@@ -304,6 +310,7 @@ class Daemon {
     SeededRandom random_;
     Metrics metrics_;
     asio::signal_set signals_;
+    Errand wake_;
     std::unique_ptr<UnboundResolver> resolver_;
     std::unique_ptr<Spool> spool_;
     std::unique_ptr<Relay> relay_;

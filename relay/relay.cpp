@@ -10,6 +10,11 @@
 namespace millrace::relay {
 namespace {
 
+using namespace std::chrono_literals;
+
+/// How often a spool that refused mail is asked whether it has room again.
+constexpr Duration look_again = 2s;
+
 std::vector<Endpoint> own_endpoints(const std::vector<std::unique_ptr<Listener>>& listeners) {
     std::vector<Endpoint> own;
     own.reserve(listeners.size());
@@ -84,8 +89,9 @@ struct Relay::Rooms {
                      ids,
                      work,
                      [this](const Committed& committed) { grown(committed); },
-                     [this, &relay](std::string why) {
-                         broken(relay, std::move(why));
+                     [this, &relay](std::string why) { broken(relay, std::move(why)); },
+                     [this, &relay] {
+                         refused(relay);
                      }}),
           server(
               {w.executor, w.clock, w.log, w.metrics, custodian}, settings, std::move(listeners)),
@@ -95,13 +101,13 @@ struct Relay::Rooms {
                 ids,
                 w.log,
                 [this] { return static_cast<unsigned>(server.sessions()); },
+                [this] { return static_cast<unsigned>(server.waiting()); },
                 [this, &relay] { return reload(relay); },
                 [this](const Committed& committed) {
                     grown(committed);
                 }},
                settings->relay.hostname) {
         w.metrics.gauge("millrace_queued_recipients",
-                [this] { return static_cast<unsigned>(server.waiting()); },
                         "Recipients in the queue, held ones included.",
                         [this] { return static_cast<double>(world.spool.health().queued); });
         w.metrics.gauge("millrace_spool_free_bytes",
@@ -119,6 +125,28 @@ struct Relay::Rooms {
     void grown(const Committed& committed) {
         desk.count_events(committed.events);
         journal.notify();
+    }
+
+    /// Somebody has been told to come later: he is told when later is. Nothing is looked at as long
+    /// as nobody was refused.
+    void refused(Relay& relay) {
+        if (!std::exchange(awaits_room, true)) work.spawn(await_room(relay));
+    }
+
+    Task<void> await_room(Relay& relay) {
+        auto const why = world.spool.health().why;
+        world.log.warning("relay.refuses-mail", {{"why", why}});
+        desk.problem("relay.refuses-mail", why);
+        do {
+            co_await world.clock.sleep(look_again);
+        } while (!world.spool.health().accepting);
+        awaits_room = false;
+        world.log.info("relay.takes-mail-again", {});
+        wake(relay);
+    }
+
+    void wake(Relay& relay) {
+        if (relay.wake && !settings->relay.wake.empty()) relay.wake(settings->relay.wake);
     }
 
     void broken(Relay& relay, std::string why) {
@@ -160,6 +188,7 @@ struct Relay::Rooms {
     SmtpServer server;
     OperatorDesk desk;
     bool is_broken = false;
+    bool awaits_room = false;
 };
 
 Relay::Relay(World world,
@@ -173,6 +202,11 @@ void Relay::start() {
     rooms_->dispatcher.start();
     rooms_->work.spawn(rooms_->journal.run());
     rooms_->server.start();
+    if (rooms_->world.spool.health().accepting) {
+        rooms_->wake(*this);
+    } else {
+        rooms_->refused(*this);
+    }
 }
 
 Task<void> Relay::stop(Time deadline) {

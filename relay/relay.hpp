@@ -58,6 +58,9 @@ class Relay {
     std::function<void(std::string why)> on_broken;
     /// Reads the configuration again, for Operations::reload. Empty: there is no file.
     std::function<Result<config::Snapshot>()> read_settings;
+    /// Runs the operator's command (`relay.wake`), in the background. Called whenever mail is taken
+    /// again after it was not: by start(), and when a spool that refused mail has room again.
+    std::function<void(const std::vector<std::string>& command)> wake;
 
   private:
     struct Rooms;
