@@ -265,10 +265,8 @@ Task<void> Dispatcher::settle_attempt(Pick pick,
     auto const now = parts_.clock.now();
     auto settlement =
         settle(loaded.envelope, pick.site, pick.works, outcomes, rules_, now, parts_.random);
-    auto dsn = notification(loaded, settlement.notices);
-    if (dsn) {
-        settlement.batch.append.push_back(*dsn);
-    }
+    auto const told = notifications(loaded, settlement.notices);
+    settlement.batch.append.insert(settlement.batch.append.end(), told.begin(), told.end());
     auto batch = settlement.batch;
     if (!batch.empty() && !co_await commit(std::move(batch))) {
         co_return;
@@ -287,8 +285,17 @@ Task<void> Dispatcher::settle_attempt(Pick pick,
         pick.works = std::move(settlement.untouched);
         scheduler_.put_back(std::move(pick), now);
     }
-    if (dsn) {
-        arrived(*dsn);
+    for (auto const& mail : told) {
+        arrived(mail);
+    }
+    for (auto const& notice : settlement.notices) {
+        if (!is_double_bounce(loaded.envelope, notice)) continue;
+        double_bounces_.add();
+        parts_.log.warning(
+            "delivery.double-bounce",
+            {{"queue_id", loaded.envelope.id.text()},
+             {"to", "<" + notice.recipient.address + ">"},
+             {"why", notice.diagnostic.empty() ? notice.reason : notice.diagnostic}});
     }
     poke();
 }
@@ -360,17 +367,29 @@ Task<bool> Dispatcher::commit(Batch batch) {
     co_return false;
 }
 
-std::optional<NewMail> Dispatcher::notification(const Loaded& loaded,
-                                                const std::vector<DsnRecipient>& notices) {
+std::vector<NewMail> Dispatcher::notifications(const Loaded& loaded,
+                                               const std::vector<DsnRecipient>& notices) {
+    std::vector<NewMail> told;
     if (notices.empty()) {
-        return std::nullopt;
+        return told;
     }
-    DsnContext context;
-    context.id = parts_.ids.next(parts_.clock.now());
-    context.hostname = settings_->relay.hostname;
-    context.now = parts_.clock.now();
-    context.wall = parts_.clock.wall();
-    return make_dsn(loaded.envelope, *loaded.body, notices, context);
+    auto const now = parts_.clock.now();
+    auto const& relay = settings_->relay;
+    DsnContext context{{}, relay.hostname, now, parts_.clock.wall()};
+    context.id = parts_.ids.next(now);
+    if (auto dsn = make_dsn(loaded.envelope, *loaded.body, notices, context)) {
+        told.push_back(std::move(*dsn));
+    }
+    auto const& wanted = relay.postmaster_copies;
+    if (wanted == config::PostmasterCopies{}) {
+        return told;
+    }
+    context.id = parts_.ids.next(now);
+    PostmasterWish const wish{relay.postmaster, wanted.bounce, wanted.double_bounce, wanted.delay};
+    if (auto copy = make_postmaster_copy(loaded.envelope, *loaded.body, notices, context, wish)) {
+        told.push_back(std::move(*copy));
+    }
+    return told;
 }
 
 void Dispatcher::limit(const std::string& site, Blame blame, const std::string& said) {

@@ -79,7 +79,11 @@ Dispatcher::Dispatcher(DispatcherParts parts,
                                       "outcome=\"deferred\"")),
       bounced_(parts.metrics.counter("millrace_attempts_total",
                                      "Recipients by outcome of an attempt.",
-                                     "outcome=\"bounced\"")) {}
+                                     "outcome=\"bounced\"")),
+      double_bounces_(parts.metrics.counter(
+          "millrace_double_bounces_total",
+          "Recipients of mail without a sender that could not be delivered: nobody was told.",
+          "")) {}
 
 Dispatcher::~Dispatcher() = default;
 

@@ -118,8 +118,9 @@ class Dispatcher {
     static std::string pause_note(const std::string& site) { return "lane-pause/" + site; }
     Task<void> write_pause(std::string site, Time until);
     void log_attempt(const Event& event, const Loaded& loaded, Time began);
-    std::optional<NewMail> notification(const Loaded& loaded,
-                                        const std::vector<DsnRecipient>& notices);
+    /// What there is to tell: the sender, and the postmaster when he wants to know.
+    std::vector<NewMail> notifications(const Loaded& loaded,
+                                       const std::vector<DsnRecipient>& notices);
     void poke() { changed_.notify(); }
 
     DispatcherParts parts_;
@@ -145,6 +146,7 @@ class Dispatcher {
     Counter& delivered_;
     Counter& deferred_;
     Counter& bounced_;
+    Counter& double_bounces_;
 };
 
 }  // namespace millrace::relay

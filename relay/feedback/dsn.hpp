@@ -57,6 +57,26 @@ std::optional<NewMail> make_dsn(const Envelope& envelope,
                                 std::span<const DsnRecipient> recipients,
                                 const DsnContext& context);
 
+/// Of which outcomes the postmaster gets a copy, and where.
+struct PostmasterWish {
+    std::string address;
+    bool bounce = false;
+    bool double_bounce = false;  ///< mail from the null sender that could not be delivered
+    bool delay = false;
+};
+
+/// The copy for the postmaster: the same report, with the header of the original only, from the
+/// null sender; none when nothing in it was asked for. Never about mail to the postmaster himself,
+/// so that no copy can cause another. A `delayed` counts where the sender is told of it. Pure.
+std::optional<NewMail> make_postmaster_copy(const Envelope& envelope,
+                                            std::string_view original,
+                                            std::span<const DsnRecipient> recipients,
+                                            const DsnContext& context,
+                                            const PostmasterWish& wish);
+
+/// Whether a recipient's failure is that of a bounce: nobody can be told.
+bool is_double_bounce(const Envelope& envelope, const DsnRecipient& recipient);
+
 /// Originals above this come back as headers only, whatever RET says.
 constexpr std::size_t returned_max = 50 * 1024;
 /// Header blocks are cut here, at a line.

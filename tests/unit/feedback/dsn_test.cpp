@@ -258,5 +258,58 @@ TEST(Dsn, survives_an_original_that_cannot_be_read) {
     EXPECT_TRUE(make_dsn(mail_from("a@example.com"), std::string(3, '\0'), list, here()));
 }
 
+const std::string boss = "postmaster@relay.example.com";
+
+TEST(PostmasterCopy, is_made_of_what_was_asked_for_and_of_nothing_else) {
+    DsnRecipient const failed[] = {about("one@example.net", DsnAction::failed)};
+    DsnRecipient const delayed[] = {about("one@example.net", DsnAction::delayed)};
+    DsnRecipient const relayed[] = {about("one@example.net", DsnAction::relayed)};
+    PostmasterWish const bounce{boss, true, false, false};
+    PostmasterWish const twice{boss, false, true, false};
+    PostmasterWish const delay{boss, false, false, true};
+    auto const copy = [](const char* sender,
+                         std::span<const DsnRecipient> list,
+                         const PostmasterWish& wish) {
+        return make_postmaster_copy(mail_from(sender), original, list, here(), wish).has_value();
+    };
+    EXPECT_TRUE(copy("a@example.com", failed, bounce));
+    EXPECT_FALSE(copy("", failed, bounce));
+    EXPECT_TRUE(copy("", failed, twice));
+    EXPECT_FALSE(copy("a@example.com", failed, twice));
+    EXPECT_TRUE(copy("a@example.com", delayed, delay));
+    EXPECT_FALSE(copy("", delayed, delay));
+    for (auto const& wish : {bounce, twice, delay}) {
+        EXPECT_FALSE(copy("a@example.com", relayed, wish));
+    }
+    EXPECT_FALSE(copy("a@example.com", failed, delay));
+    EXPECT_FALSE(copy("a@example.com", delayed, bounce));
+}
+
+TEST(PostmasterCopy, tells_of_a_bounce_that_found_nobody) {
+    auto bounce = mail_from("");
+    bounce.ret = "FULL";
+    auto failed = about("gone@example.com", DsnAction::failed);
+    failed.recipient.notify.never = true;  // as every DSN is sent
+    EXPECT_TRUE(is_double_bounce(bounce, failed));
+    auto const copy =
+        make_postmaster_copy(bounce, original, {&failed, 1}, here(), {boss, false, true, false});
+    ASSERT_TRUE(copy);
+    auto const text = *copy->body;
+    EXPECT_TRUE(has(text, "To: <" + boss + ">\r\n"));
+    EXPECT_TRUE(has(text, "Subject: Postmaster notice: a bounce could not be delivered\r\n"));
+    EXPECT_TRUE(has(text, "Final-Recipient: rfc822; gone@example.com\r\n"));
+    EXPECT_FALSE(has(text, "unmistakable")) << "the header only";
+    EXPECT_EQ(copy->envelope.sender, "");
+    ASSERT_EQ(copy->works.size(), 1U);
+    EXPECT_EQ(copy->works[0].recipient, boss);
+    EXPECT_EQ(copy->works[0].destination, "relay.example.com");
+}
+
+TEST(PostmasterCopy, never_causes_another) {
+    DsnRecipient const failed[] = {about("PostMaster@relay.example.com", DsnAction::failed)};
+    EXPECT_FALSE(
+        make_postmaster_copy(mail_from(""), original, failed, here(), {boss, true, true, true}));
+}
+
 }  // namespace
 }  // namespace millrace::relay
