@@ -96,6 +96,14 @@ class Preparation {
     }
 
     bool check_loop() {
+        if (count_passes(block_.fields, rules_.hostname) >= passes_max) {
+            return refuse(554,
+                          "5.4.6",
+                          "Mail loop: the message has been through " +
+                              std::string(rules_.hostname) + ' ' + std::to_string(passes_max) +
+                              " times already; the server that it is routed to sends it back. "
+                              "Compare relay.routes with what that server takes as its own");
+        }
         if (mail::count_received(block_.fields) <= hops_max) return false;
         return refuse(554, "5.4.6", "Too many hops: the message is going round in circles");
     }

@@ -65,6 +65,11 @@ struct Refused {
 /// at 50, Exim at 30.
 constexpr std::size_t hops_max = 30;
 
+/// So often a message may have been through this very relay: two relays or a relay and its MTA that
+/// hand it to each other are found long before hops_max. An alias elsewhere that leads back to us,
+/// or a message that somebody sends on with its old header, is a second pass, seldom a third.
+constexpr std::size_t passes_max = 3;
+
 /// Never fails: a message is prepared or refused. In report-only mode the gate neither edits nor
 /// refuses; broken line ends and loops are refused in every mode.
 std::variant<Prepared, Refused> prepare(Arrival arrival, const Rules& rules);

@@ -1,5 +1,6 @@
 #include "relay/prepare/received.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace millrace::relay {
@@ -46,6 +47,16 @@ std::string_view protocol_of(const Session& session) {
     if (!session.extended) return "SMTP";
     constexpr std::array<std::string_view, 4> words{"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"};
     return words[index];
+}
+
+std::size_t count_passes(std::span<const mail::HeaderField> fields, std::string_view hostname) {
+    const std::string mark = "by " + harmless(hostname) + " (Millrace) with ";
+    return static_cast<std::size_t>(std::ranges::count_if(fields, [&](const auto& field) {
+        const auto at = field.value.find(mark);
+        // A word of its own: `from standby relay.example (Millrace) …` is somebody's HELO.
+        return mail::same_name(field.name, "Received") && at != std::string_view::npos &&
+               (at == 0 || field.value[at - 1] == ' ' || field.value[at - 1] == '\t');
+    }));
 }
 
 std::string received_field(const Session& session,

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/time.hpp"
+#include "common/mail/header_block.hpp"
 #include "relay/spool/message.hpp"
 
 namespace millrace::relay {
@@ -24,6 +26,10 @@ struct Session {
 
 /// The protocol word of RFC 3848 and RFC 6531 §4.3: `ESMTPSA`, `UTF8SMTPS`, `SMTP`, …
 std::string_view protocol_of(const Session& session);
+
+/// How many of these Received fields a relay of that name has written: how often the message has
+/// been here.
+std::size_t count_passes(std::span<const mail::HeaderField> fields, std::string_view hostname);
 
 /// The Received field of RFC 5321 §4.4 as whole lines with CRLF. FOR is there only when the message
 /// has exactly one recipient: with more it would tell one who the others are. What the client said

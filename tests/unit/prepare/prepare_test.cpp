@@ -180,6 +180,32 @@ TEST_F(PrepareTest, LoopsEnd) {
     EXPECT_TRUE(refused(hops + "Received: by b\r\n" + head + "\r\nx\r\n").starts_with("554 5.4.6"));
 }
 
+TEST_F(PrepareTest, ALoopThroughThisRelayEndsAtTheFourthPass) {
+    std::string message = head + "\r\nx\r\n";
+    for (std::size_t pass = 1; pass <= passes_max; ++pass) {
+        // The MTA behind the route takes it and hands it back.
+        message =
+            "Received: from relay.example.net (localhost [127.0.0.1])\r\n\tby mx.example.net "
+            "(Postfix) with ESMTP id 4ABC; Tue, 24 Nov 2026 08:00:00 +0000\r\n" +
+            *accepted(message).body;
+    }
+    EXPECT_TRUE(refused(message).starts_with(
+        "554 5.4.6 Mail loop: the message has been through relay.example.net 3 times already"));
+    rules.hostname = "other.example.net";
+    EXPECT_EQ(refused(message), "accepted") << "not this relay's passes";
+}
+
+TEST_F(PrepareTest, OnlyOurOwnFieldsArePasses) {
+    std::string fields;
+    for (int i = 0; i < 5; ++i) {
+        fields +=
+            "Received: from app by xrelay.example.net (Millrace) with ESMTP id 1\r\n"
+            "Received: from relay.example.net by mx (Postfix) with ESMTP id 2\r\n"
+            "X-Note: by relay.example.net (Millrace) with ESMTP id 3\r\n";
+    }
+    EXPECT_EQ(refused(fields + head + "\r\nx\r\n"), "accepted");
+}
+
 TEST_F(PrepareTest, LimitsOfTheHeaderAnswer552) {
     EXPECT_TRUE(refused("X-Big: " + std::string(60'001, 'x') + "\r\n" + head + "\r\nx\r\n")
                     .starts_with("552 5.3.4"));
