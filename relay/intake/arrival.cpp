@@ -54,13 +54,16 @@ Session session_of(const Reception& reception) {
 }
 
 // What the attached MTA's own trace field says, when it can be true. A message older than the
-// queue's life time would expire unsent: then something else is written there.
+// queue's life time gets one attempt, as in the MTA's own queue: that age must be the MTA's word,
+// under the name it gives us. An old message that somebody hands in directly carries old fields of
+// others.
 void read_trace(const Reception& reception, std::string_view message, Envelope& envelope) {
     const MtaTrace trace = read_mta_trace(message);
     if (envelope.mta_queue_id.empty()) envelope.mta_queue_id = trace.queue_id;
     if (!trace.taken) return;
     const Duration age = std::chrono::seconds(unix_seconds(reception.wall) - *trace.taken);
-    if (age > 0s && age < reception.settings.relay.delivery.expire_after) {
+    const bool its_own = !trace.by.empty() && trace.by == mail::lower(reception.helo);
+    if (age > 0s && (its_own || age < reception.settings.relay.delivery.expire_after)) {
         envelope.born = reception.now - age;
     }
 }

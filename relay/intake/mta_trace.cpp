@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/mail/domain.hpp"
 #include "common/mail/header_block.hpp"
 #include "common/mail/received.hpp"
 
@@ -38,16 +39,21 @@ std::string_view next_word(std::string_view& text) {
     return {};
 }
 
-std::string queue_id_of(std::string_view value) {
+// The word behind that one.
+std::string word_behind(std::string_view keyword, std::string_view value) {
     while (true) {
         const std::string_view word = next_word(value);
         if (word.empty()) return {};
-        if (!mail::same_name(word, "id")) continue;
-        const std::string_view id = next_word(value);
-        const bool good = id.size() <= queue_id_max &&
-                          std::ranges::all_of(id, [](char c) { return c > ' ' && c < 127; });
-        return std::string(good ? id : std::string_view());
+        if (!mail::same_name(word, keyword)) continue;
+        const std::string_view found = next_word(value);
+        const bool good = std::ranges::all_of(found, [](char c) { return c > ' ' && c < 127; });
+        return std::string(good ? found : std::string_view());
     }
+}
+
+std::string queue_id_of(std::string_view value) {
+    std::string id = word_behind("id", value);
+    return id.size() <= queue_id_max ? id : std::string();
 }
 
 }  // namespace
@@ -56,7 +62,9 @@ MtaTrace read_mta_trace(std::string_view message) {
     const auto block = mail::parse_header_block(message, mail::LineEnd::crlf);
     const mail::HeaderField* const field = mail::find_field(block.fields, "Received");
     if (field == nullptr) return {};
-    return {queue_id_of(field->value), mail::received_date(field->value)};
+    return {mail::lower(word_behind("by", field->value)),
+            queue_id_of(field->value),
+            mail::received_date(field->value)};
 }
 
 }  // namespace millrace::relay

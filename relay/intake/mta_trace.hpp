@@ -9,6 +9,7 @@ namespace millrace::relay {
 
 /// What the MTA in front of us wrote about its own reception, in the topmost Received field.
 struct MtaTrace {
+    std::string by;                     ///< who wrote it, lower-case; empty when it does not say
     std::string queue_id;               ///< behind `id`; empty when there is none
     std::optional<std::int64_t> taken;  ///< seconds since 1970
 };

@@ -442,7 +442,21 @@ TEST(Attached, TheQueueIdStandsInTheTraceField) {
     ASSERT_EQ(house.shelf.taken.size(), 1U);
     EXPECT_EQ(house.shelf.taken[0].envelope.mta_queue_id, "4ABC");
     EXPECT_EQ(house.shelf.taken[0].envelope.born, house.shelf.taken[0].envelope.received)
-        << "a time years ago is not believed";
+        << "a time years ago that the client did not write itself is not believed";
+}
+
+TEST(Attached, AnAgeBeyondTheQueuesLifeIsTheMtasOwnWord) {
+    House house;
+    Client& client = house.in_data();  // EHLO client.example
+    house.say(client,
+              "Received: by Client.Example (Postfix, from userid 0) id 4ABC; Mon, 16 Nov 2026 "
+              "08:00:00 +0000\r\n" +
+                  House::message() + ".\r\n");
+    ASSERT_EQ(house.shelf.taken.size(), 1U);
+    const Envelope& envelope = house.shelf.taken[0].envelope;
+    const Duration age = envelope.received - envelope.born;
+    EXPECT_GE(age, 8 * 24h);
+    EXPECT_LT(age, 8 * 24h + 5s);
 }
 
 TEST(Attached, MailOfStrangersPassesTheGateUntouched) {
@@ -523,6 +537,7 @@ TEST(Limits, TooManyConnections) {
     config::Settings settings = House::defaults();
     settings.relay.limits.connections = 5;
     settings.relay.limits.connections_per_client = 3;
+    settings.relay.listeners[0].profile = config::Profile::submission;
     House house(settings);
     for (int i = 0; i < 3; ++i)
         EXPECT_EQ(house.connect().news().substr(0, 3), "220");
@@ -537,7 +552,6 @@ TEST(Limits, TooManyConnections) {
 TEST(InFlight, BoundsWhatIsHeld) {
     InFlight all(100);
     {
-    settings.relay.listeners[0].profile = config::Profile::submission;
         InFlight::Share a(all), b(all);
         EXPECT_TRUE(a.hold(60));
         EXPECT_FALSE(b.hold(41));
