@@ -48,7 +48,8 @@ class Sink:
         self._messages = []
         self._lock = threading.Lock()
         self._connections = set()
-        self._listener = socket.create_server((host, port), backlog=256)
+        self._listener = socket.create_server(
+            (host, port), backlog=256, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
