@@ -7,12 +7,13 @@
 namespace millrace {
 namespace {
 
-constexpr std::string_view alphabet =
-    "0123456789BCDFGHJKLMNPQRSTVWXYZ_";  // 31 letters and a filler
+// What every reader of Postfix's logs takes for a queue id, its short and its long form alike.
+constexpr std::string_view alphabet = "0123456789BCDFGHJKLMNPQRSTVWXYZ";
+constexpr std::uint64_t base = alphabet.size();
 constexpr unsigned node_bits = 6;
 constexpr unsigned sequence_bits = 15;
 constexpr unsigned low_bits = node_bits + sequence_bits;
-constexpr std::size_t text_length = 13;
+constexpr std::size_t text_length = 13;  // 31^13 > 2^64
 
 }  // namespace
 
@@ -20,8 +21,8 @@ std::string MessageId::text() const {
     std::string out(text_length, '0');
     auto rest = value;
     for (auto at = out.rbegin(); at != out.rend(); ++at) {
-        *at = alphabet[rest & 31U];
-        rest >>= 5U;
+        *at = alphabet[rest % base];
+        rest /= base;
     }
     return out;
 }
@@ -33,10 +34,10 @@ std::optional<MessageId> MessageId::parse(std::string_view text) {
     std::uint64_t value = 0;
     for (char const c : text) {
         auto const digit = alphabet.find(c);
-        if (digit == std::string_view::npos || (value >> 59U) != 0) {
+        if (digit == std::string_view::npos || value > (UINT64_MAX - digit) / base) {
             return std::nullopt;
         }
-        value = (value << 5U) | digit;
+        value = value * base + digit;
     }
     return MessageId{value};
 }

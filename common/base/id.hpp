@@ -16,8 +16,8 @@ struct MessageId {
     std::uint64_t value = 0;
     auto operator<=>(const MessageId&) const = default;
 
-    /// 13 characters of `0-9B-DF-HJ-NP-TV-Z_` (no vowels, no lower case): safe in logs and file
-    /// names.
+    /// 13 characters of `0-9B-DF-HJ-NP-TV-Z`: no vowels (no words), no lower case, nothing that a
+    /// reader of mail logs would not take for a queue id; safe in file names; sorts like the value.
     std::string text() const;
     static std::optional<MessageId> parse(std::string_view text);
     /// When the id was made, to the millisecond.
