@@ -119,7 +119,7 @@ Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> couri
             break;
         }
         ++sent;
-        bool const again = co_await deliver(*courier, std::move(*pick));
+        bool const again = co_await deliver(*courier, std::move(*pick), sent);
         if (!again || sent >= settings_->relay.delivery.messages_per_connection) {
             break;
         }
@@ -221,7 +221,7 @@ Task<Result<Dispatcher::Loaded>> Dispatcher::load(const Pick& pick) {
     co_return Loaded{std::move(*envelope), std::move(*body)};
 }
 
-Task<bool> Dispatcher::deliver(Courier& courier, Pick pick) {
+Task<bool> Dispatcher::deliver(Courier& courier, Pick pick, unsigned use) {
     auto const began = parts_.clock.now();
     auto loaded = co_await load(pick);
     if (!loaded) {
@@ -251,20 +251,28 @@ Task<bool> Dispatcher::deliver(Courier& courier, Pick pick) {
             limit(site, outcome.blame, outcome.line());
         }
     }
-    co_await settle_attempt(std::move(pick), std::move(*loaded), std::move(outcomes), began);
+    co_await settle_attempt(std::move(pick), std::move(*loaded), std::move(outcomes), began, use);
     if (went_through) {
         scheduler_.succeeded(site);
     }
     co_return courier.reusable();
 }
 
-Task<void> Dispatcher::settle_attempt(Pick pick,
-                                      Loaded loaded,
-                                      std::vector<RecipientOutcome> outcomes,
-                                      Time began) {
+Task<void> Dispatcher::settle_attempt(
+    Pick pick, Loaded loaded, std::vector<RecipientOutcome> outcomes, Time began, unsigned use) {
     auto const now = parts_.clock.now();
     auto settlement =
         settle(loaded.envelope, pick.site, pick.works, outcomes, rules_, now, parts_.random);
+    auto const note_attempt = [&](Event& event) {
+        event.took = now - began;
+        event.connection_use = static_cast<std::uint16_t>(std::min(use, 0xFFFFU));
+    };
+    for (auto& done : settlement.batch.finish) {
+        note_attempt(done.event);
+    }
+    for (auto& change : settlement.batch.change) {
+        note_attempt(*change.event);
+    }
     auto const told = notifications(loaded, settlement.notices);
     settlement.batch.append.insert(settlement.batch.append.end(), told.begin(), told.end());
     auto batch = settlement.batch;

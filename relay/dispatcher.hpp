@@ -106,12 +106,14 @@ class Dispatcher {
     /// one.
     void make_room();
     Task<Result<Loaded>> load(const Pick& pick);
-    /// One transaction; false when the connection is not to be used for another.
-    Task<bool> deliver(Courier& courier, Pick pick);
+    /// One transaction, the use-th of its connection; false when the connection is not to be used
+    /// for another.
+    Task<bool> deliver(Courier& courier, Pick pick, unsigned use);
     Task<void> settle_attempt(Pick pick,
                               Loaded loaded,
                               std::vector<RecipientOutcome> outcomes,
-                              Time began);
+                              Time began,
+                              unsigned use = 0);
     Task<void> set_aside(Pick pick, Failure failure);
     Task<bool> commit(Batch batch);
     void limit(const std::string& site, Blame blame, const std::string& said);

@@ -58,6 +58,7 @@ Event event_of(EventKind kind, const Envelope& envelope, const Work& work, Time 
     event.klass = envelope.klass == Class::bulk ? "bulk" : "transactional";
     event.tag = envelope.tag;
     event.attempt = work.attempts;
+    event.born = envelope.born;
     return event;
 }
 

@@ -116,6 +116,10 @@ Event received_event(const Envelope& envelope, std::uint16_t recipient_index) {
     event.sender = envelope.sender;
     event.klass = to_string(envelope.klass);
     event.tag = envelope.tag;
+    event.born = envelope.born;
+    event.client = envelope.client;
+    event.size = envelope.size;
+    event.recipients = static_cast<std::uint16_t>(envelope.recipients.size());
     return event;
 }
 

@@ -34,6 +34,14 @@ struct Event {
     std::string site, provider, remote_mta, source_ip;
     std::uint16_t smtp_code = 0;
     std::string enhanced_status, reason, bounce_category;
+    // What the mail log says beyond the schema of the outside.
+    Time born{};                       ///< copy of Envelope::born
+    Duration took{};                   ///< of the attempt, connecting left out; zero: none was made
+    std::uint16_t connection_use = 0;  ///< 1: the first message on its connection; 0: no connection
+    std::string client;                ///< received: who handed it in, as Envelope::client
+    std::uint64_t size = 0;            ///< received: bytes as stored
+    std::uint16_t recipients = 0;      ///< received: of the whole message
+    bool last = false;                 ///< nothing of the message is left to do; set by the spool
     bool possible_duplicate =
         false;          ///< the connection died after the dot: the receiver may have taken it
     bool late = false;  ///< a bounce that came as a message after the delivery (accounting: `rb`)

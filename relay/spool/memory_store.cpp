@@ -41,7 +41,9 @@ class MemoryStore::Decision {
     void finish(const Batch::Finish& finish, bool keep_work) {
         if (!current(finish.key, finish.version)) return;
         MemoryDelta step;
-        add_event(step, finish.event, finish.key);
+        auto event = finish.event;
+        event.last = state_.left(finish.key.message) == 1;
+        add_event(step, std::move(event), finish.key);
         if (!keep_work) {
             step.works.emplace_back(finish.key, nullptr);
             if (state_.left(finish.key.message) == 1) {

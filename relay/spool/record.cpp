@@ -1,5 +1,7 @@
 #include "relay/spool/record.hpp"
 
+#include <algorithm>
+
 #include "relay/spool/crc32c.hpp"
 #include "relay/spool/record_bytes.hpp"
 
@@ -7,7 +9,8 @@ namespace millrace::relay {
 namespace {
 
 constexpr std::uint8_t version_1 = 1;
-constexpr std::size_t body_head = 5;  // version, checksum
+constexpr std::uint8_t version_2 = 2;  // of events
+constexpr std::size_t body_head = 5;   // version, checksum
 
 unsigned notify_bits(const Notify& notify) {
     return (notify.never ? 1U : 0U) | (notify.success ? 2U : 0U) | (notify.failure ? 4U : 0U) |
@@ -137,7 +140,7 @@ Result<WorkRecord> decode_work(const WorkKey& key, std::string_view bytes) {
 }
 
 std::string encode(const Event& event) {
-    RecordWriter out(version_1);
+    RecordWriter out(version_2);
     out.number(static_cast<unsigned>(event.kind))
         .time(event.at)
         .number(event.message.value)
@@ -158,12 +161,20 @@ std::string encode(const Event& event) {
         .text(event.enhanced_status)
         .text(event.reason)
         .text(event.bounce_category)
-        .number((event.possible_duplicate ? 1U : 0U) | (event.late ? 2U : 0U));
+        .number((event.possible_duplicate ? 1U : 0U) | (event.late ? 2U : 0U) |
+                (event.last ? 4U : 0U))
+        .time(event.born)
+        .number(static_cast<std::uint64_t>(std::max(event.took, Duration::zero()).count()))
+        .number(event.connection_use)
+        .text(event.client)
+        .number(event.size)
+        .number(event.recipients);
     return std::move(out).done();
 }
 
 Result<Event> decode_event(std::uint64_t id, std::string_view bytes) {
-    RecordReader in(bytes, version_1, "event");
+    auto const version = bytes.empty() || bytes.front() != version_1 ? version_2 : version_1;
+    RecordReader in(bytes, version, "event");
     Event out;
     out.id = id;
     out.kind =
@@ -187,9 +198,18 @@ Result<Event> decode_event(std::uint64_t id, std::string_view bytes) {
     out.enhanced_status = in.text();
     out.reason = in.text();
     out.bounce_category = in.text();
-    auto const marks = in.number_up_to(3);
+    auto const marks = in.number_up_to(version == version_1 ? 3 : 7);
     out.possible_duplicate = (marks & 1U) != 0;
     out.late = (marks & 2U) != 0;
+    out.last = (marks & 4U) != 0;
+    if (version != version_1) {
+        out.born = in.time();
+        out.took = Duration(static_cast<std::int64_t>(in.number_up_to(INT64_MAX)));
+        out.connection_use = in.number<std::uint16_t>();
+        out.client = in.text();
+        out.size = in.number<std::uint64_t>();
+        out.recipients = in.number<std::uint16_t>();
+    }
     return checked(in, std::move(out));
 }
 

@@ -3,7 +3,7 @@
 // The bytes of what is stored.
 //
 //   record   = version field* crc32c
-//   version  = %x01                       ; one per kind of record; a reader knows its own
+//   version  = OCTET                      ; one per kind of record; a reader knows its own
 //   field    = number / text / time / flag
 //   number   = 1*10 OCTET                 ; LEB128: seven bits each, least first
 //   text     = number *OCTET              ; length, bytes
@@ -20,7 +20,9 @@
 //              ; recipients: of the whole message, so that the last one is found
 //   event    = kind at message recipient-index mta-queue-id message-id account recipient sender
 //              class tag attempt site provider remote-mta source-ip smtp-code enhanced-status
-//              reason bounce-category marks   ; marks: 1 possible duplicate, 2 late
+//              reason bounce-category marks   ; marks: 1 possible duplicate, 2 late, 4 last
+//              born took connection-use client size recipients
+//              ; took: nanoseconds. Version 2; version 1 ends with marks, of 1 and 2
 //   ledger   = last-event last-id queued held           ; rewritten by every commit
 //   body     = version crc32c *OCTET                    ; the checksum first: it is of the bytes
 //

@@ -136,10 +136,12 @@ void RocksBatch::finish(const Batch::Finish& finish, Committed& out) {
     if (before == nullptr) return;
     drop_due(before->work);
     drop(Family::work, work_key(finish.key));
-    put_event(finish.event, finish.key, out);
+    auto const recipients = before->recipients;
+    auto event = finish.event;
+    event.last = recipients <= 1 || left_.at(finish.key.message) == 1;
+    put_event(std::move(event), finish.key, out);
     --ledger_.queued;
     ledger_.held -= before->work.held ? 1 : 0;
-    auto const recipients = before->recipients;
     known_[finish.key] = std::nullopt;
     one_less(finish.key, recipients);
 }

@@ -98,6 +98,13 @@ inline Event example_event() {
     out.bounce_category = "bad-mailbox";
     out.possible_duplicate = true;
     out.late = true;
+    out.born = Time(Duration(1'699'999'999'000'000'001));
+    out.took = Duration(1'234'567'890);
+    out.connection_use = 3;
+    out.client = "app.example.net [192.0.2.9]";
+    out.size = 123456;
+    out.recipients = 2;
+    out.last = true;
     return out;
 }
 
@@ -107,6 +114,10 @@ inline Event extreme_event() {
     out.at = never;
     out.message = MessageId{UINT64_MAX};
     out.recipient_index = out.attempt = out.smtp_code = UINT16_MAX;
+    out.connection_use = out.recipients = UINT16_MAX;
+    out.took = Duration::max();
+    out.born = never;
+    out.size = UINT64_MAX;
     out.reason = std::string(5000, '\0');
     return out;
 }
