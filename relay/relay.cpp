@@ -35,6 +35,7 @@ std::vector<std::string> needs_restart(const config::Relay& old, const config::R
     check(old.spool.directory == now.spool.directory, "relay.spool.directory");
     check(old.control_socket == now.control_socket, "relay.control.socket");
     check(old.event_log == now.event_log, "relay.event_log");
+    check(old.mail_log == now.mail_log, "relay.mail_log");
     check(old.http.address == now.http.address && old.http.port == now.http.port, "relay.http");
     check(old.dns.servers == now.dns.servers && old.dns.dnssec == now.dns.dnssec, "relay.dns");
     bool same = old.listeners.size() == now.listeners.size();
@@ -64,8 +65,18 @@ struct Relay::Rooms {
                   w.clock,
                   w.pool,
                   w.log,
-                  settings->relay.event_log,
-                  settings->relay.spool.keep_events),
+                  event_log_view(settings->relay.event_log),
+                  {settings->relay.spool.keep_events,
+                   [this] {
+                       return mail_log.position();
+                   }}),
+          mail_log(w.executor,
+                   w.spool,
+                   w.clock,
+                   w.pool,
+                   w.log,
+                   mail_log_view(settings->relay.mail_log, settings->relay.hostname),
+                   {}),
           router(w.executor, w.resolver, w.clock, w.log, settings, own),
           dispatcher(
               {w.executor,
@@ -125,6 +136,7 @@ struct Relay::Rooms {
     void grown(const Committed& committed) {
         desk.count_events(committed.events);
         journal.notify();
+        mail_log.notify();
     }
 
     /// Somebody has been told to come later: he is told when later is. Nothing is looked at as long
@@ -181,7 +193,8 @@ struct Relay::Rooms {
     std::vector<Endpoint> own;
     MessageIds ids;
     TaskGroup work;
-    JournalWriter journal;
+    JournalWriter journal;   // for programs
+    JournalWriter mail_log;  // for those who know Postfix's
     Router router;
     Dispatcher dispatcher;
     Custodian custodian;
@@ -201,6 +214,7 @@ Relay::~Relay() = default;
 void Relay::start() {
     rooms_->dispatcher.start();
     rooms_->work.spawn(rooms_->journal.run());
+    rooms_->work.spawn(rooms_->mail_log.run());
     rooms_->server.start();
     if (rooms_->world.spool.health().accepting) {
         rooms_->wake(*this);
@@ -216,6 +230,10 @@ Task<void> Relay::stop(Time deadline) {
     co_await rooms_->dispatcher.stop(deadline);
     co_await rooms_->router.stop();
     rooms_->journal.stop();
+    rooms_->mail_log.stop();
+    // A little longer than the deadline: what was delivered up to it is written, too.
+    co_await rooms_->journal.settled(deadline + std::chrono::seconds(2));
+    co_await rooms_->mail_log.settled(deadline + std::chrono::seconds(2));
     rooms_->work.stop();
     co_await rooms_->work.drained();
 }
@@ -232,6 +250,7 @@ std::vector<std::string> Relay::configure(config::Snapshot settings) {
 
 void Relay::reopen_logs() {
     rooms_->journal.reopen();
+    rooms_->mail_log.reopen();
 }
 
 Operations& Relay::operations() {

@@ -147,6 +147,15 @@ Form absolute_path() {
     return {"absolute path", check_path};
 }
 
+Form mail_log() {
+    return {"`syslog` or absolute path", [](std::string_view text) {
+                constexpr std::string_view socket = "syslog:";
+                return text == "syslog"           ? Objection{}
+                       : text.starts_with(socket) ? check_socket_path(text.substr(socket.size()))
+                                                  : check_path(text);
+            }};
+}
+
 Form socket_path() {
     return {"absolute path", check_socket_path};
 }

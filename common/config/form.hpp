@@ -12,6 +12,7 @@ Form domain_pattern();  ///< `example.com`, `.example.com`, `*`
 Form address();         ///< an IP address
 Form name_server();     ///< `ip`, `ip:port`, `[ip6]:port`
 Form absolute_path();
+Form mail_log();       ///< `syslog`, `syslog:` and a socket, or an absolute path
 Form socket_path();    ///< an absolute path that fits into a socket address
 Form milter_socket();  ///< `unix:/path`, `inet:port@host`, `inet6:port@host`
 Form mailbox();        ///< `postmaster@example.com`

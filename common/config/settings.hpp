@@ -143,6 +143,7 @@ struct Relay {
     std::string postmaster;         ///< default postmaster@hostname
     PostmasterCopies postmaster_copies;
     std::string event_log;     ///< JSON lines file; empty: none
+    std::string mail_log;      ///< Postfix's lines: a file, `syslog`, `syslog:/socket`; empty: none
     std::string handover_key;  ///< shared key file of milter and relay; empty: no header accepted
     bool operator==(const Relay&) const = default;
 };

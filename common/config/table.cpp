@@ -185,6 +185,14 @@ void describe_relay(Table& t, Relay& r) {
            {"File to which every event is appended as one JSON object per line. Empty: none; the "
             "events are in the spool all the same.",
             "another program follows the events"});
+    t.text(
+        "relay.mail_log",
+        r.mail_log,
+        form::mail_log(),
+        {"Where each attempt is written as a line in Postfix's form, under the names "
+         "millrace/smtp, millrace/smtpd and so on: `syslog` (facility mail, beside Postfix's own "
+         "lines), `syslog:/path` for another socket than /dev/log, or a file. Empty: nowhere.",
+         "you search the mail log for a queue id, or pflogsumm and the like read it"});
     t.text("relay.handover_key",
            r.handover_key,
            form::absolute_path(),

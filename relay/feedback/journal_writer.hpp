@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -9,27 +12,33 @@
 #include "common/net/clock.hpp"
 #include "common/net/signal.hpp"
 #include "common/net/work_pool.hpp"
+#include "relay/feedback/journal_view.hpp"
 #include "relay/spool/spool.hpp"
 
 namespace millrace::relay {
 
-/// Writes the journal's events to a file, one JSON object per line, in order, and trims the journal
-/// by age behind it. A cursor in the spool's notes survives restarts; every event is written at
-/// least once (event_id tells twins apart), and only what is written is ever trimmed.
+/// Follows the journal for one view of it, in order, and trims it by age behind all views. A cursor
+/// in the spool's notes survives restarts; every event is written at least once (event_id tells
+/// twins apart), and only what every view has written is ever trimmed.
 ///
-/// A file that cannot be written costs no mail: the writer waits, says so once, and catches up.
-/// Thread:    the loop's. The file itself is written on the pool.
+/// A target that cannot be written costs no mail: the writer waits, says so once, and catches up.
+/// Thread:    the loop's. The target itself is written on the pool.
 /// Cancelled: run() ends at its next wait; what was written stays written.
 class JournalWriter {
   public:
-    /// file: empty: events are only trimmed. keep: age at which events leave the journal.
+    /// Who trims the journal, and how far he may go.
+    struct Trimming {
+        std::optional<Duration> keep;           ///< age at which events leave; none: another trims
+        std::function<std::uint64_t()> passed;  ///< how far the other views are; none: there is no
+                                                ///< other
+    };
     JournalWriter(asio::any_io_executor executor,
                   Spool& spool,
                   Clock& clock,
                   WorkPool& pool,
                   Log& log,
-                  std::string file,
-                  Duration keep);
+                  JournalView view,
+                  Trimming trimming);
 
     /// Follows the journal until stop() or cancellation. Spawn it once.
     Task<void> run();
@@ -38,18 +47,24 @@ class JournalWriter {
     /// The file was moved away (log rotation, SIGHUP): it is opened anew for every page anyway;
     /// this only makes the writer look.
     void reopen();
-    /// Ends run() after the batch under way.
+    /// Ends run() after the page under way.
     void stop();
+    /// Returns when that page is written and recorded, at the latest at `deadline`: whoever cancels
+    /// run() before may see the page twice.
+    Task<void> settled(Time deadline);
 
-    /// The last event written and recorded; for metrics and readiness.
-    std::uint64_t position() const { return cursor_; }
+    /// The last event written and recorded; for metrics and readiness. A view without a target is
+    /// behind nothing.
+    std::uint64_t position() const { return switched_off() ? UINT64_MAX : cursor_; }
     /// Why nothing can be written at the moment; empty: all is well.
     const std::string& trouble() const { return trouble_; }
 
   private:
+    bool switched_off() const { return view_.from_now_on && view_.target.empty(); }
     Task<bool> load_cursor();
     Task<bool> follow();
-    Task<bool> append(std::string lines);
+    Task<bool> write(std::vector<Event> events);
+    Task<bool> keep_cursor(std::string value);
     Task<void> trim();
     void say(std::string trouble);
 
@@ -57,14 +72,15 @@ class JournalWriter {
     Clock& clock_;
     WorkPool& pool_;
     Log& log_;
-    std::string file_;
-    Duration keep_;
+    JournalView view_;
+    Trimming trimming_;
     Signal changed_;
     std::uint64_t cursor_ = 0;
     std::uint64_t trimmed_ = 0;
     Time trim_at_{};
     std::string trouble_;
     bool stopping_ = false;
+    bool writing_ = false;  ///< a page is on its way, and its place is not recorded yet
 };
 
 }  // namespace millrace::relay

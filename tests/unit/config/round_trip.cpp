@@ -104,6 +104,7 @@ class Maker {
                     number(100, 1'000'000)};
         r.http = {"127.0.0.9", static_cast<std::uint16_t>(number(0, 65'535)), {host()}};
         r.event_log = path();
+        r.mail_log = flip() ? path() : flip() ? "syslog" : "syslog:/run/" + word();
         r.handover_key = path();
         return r;
     }

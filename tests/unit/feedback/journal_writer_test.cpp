@@ -90,7 +90,15 @@ class JournalWriterTest : public ::testing::Test {
     }
     /// Runs a writer over what there is, and stops it.
     void write_on(Duration keep = 24h * 365) {
-        JournalWriter writer(loop.get_executor(), spool, clock, pool, log, file.string(), keep);
+        JournalWriter writer(loop.get_executor(),
+                             spool,
+                             clock,
+                             pool,
+                             log,
+                             event_log_view(file.string()),
+                             {keep, [this] {
+                                  return others;
+                              }});
         TaskGroup group(loop.get_executor(), log, "journal");
         group.spawn(writer.run());
         for (int i = 0; i < 2000; ++i)
@@ -121,6 +129,7 @@ class JournalWriterTest : public ::testing::Test {
     std::filesystem::path folder, file;
     std::string trouble;
     std::uint64_t position = 0;
+    std::uint64_t others = UINT64_MAX;  // how far the other views are
 };
 
 TEST_F(JournalWriterTest, writes_every_event_once_over_restarts) {
@@ -187,6 +196,53 @@ TEST_F(JournalWriterTest, trims_nothing_that_is_not_written) {
     clock.now_ += 48h;
     write_on(24h);
     EXPECT_EQ(in_journal(), 2U);
+}
+
+TEST_F(JournalWriterTest, trims_nothing_that_another_view_has_not_written) {
+    add(2);
+    clock.now_ += 48h;
+    others = 1;
+    write_on(24h);
+    EXPECT_EQ(in_journal(), 1U);
+}
+
+// Goal: the mail log begins when it is switched on, loses nothing over restarts, and begins anew
+// after it was switched off.
+TEST_F(JournalWriterTest, the_mail_log_begins_now_and_keeps_its_place) {
+    auto const log_file = folder / "mail.log";
+    auto const arrivals = [&] {
+        std::ifstream in(log_file);
+        unsigned n = 0;
+        for (std::string line; std::getline(in, line);)
+            n += line.find("nrcpt=1") != std::string::npos ? 1 : 0;
+        return n;
+    };
+    auto const follow_with = [&](const std::string& target, unsigned meanwhile) {
+        JournalWriter writer(
+            loop.get_executor(), spool, clock, pool, log, mail_log_view(target, "mail"), {});
+        TaskGroup group(loop.get_executor(), log, "mail-log");
+        group.spawn(writer.run());
+        for (int i = 0; i < 2000; ++i)
+            turn();
+        EXPECT_EQ(writer.position() == UINT64_MAX, target.empty());
+        add(meanwhile);
+        writer.notify();
+        for (int i = 0; i < 2000; ++i)
+            turn();
+        writer.stop();
+        for (int i = 0; i < 2000; ++i)
+            turn();
+        EXPECT_EQ(group.size(), 0U);
+    };
+    add(700);
+    follow_with(log_file.string(), 3);
+    EXPECT_EQ(arrivals(), 3U);
+    add(2);  // while the relay was away
+    follow_with(log_file.string(), 0);
+    EXPECT_EQ(arrivals(), 5U);
+    follow_with("", 4);
+    follow_with(log_file.string(), 1);
+    EXPECT_EQ(arrivals(), 6U);
 }
 
 }  // namespace
