@@ -263,10 +263,14 @@ Task<Result<MessageReport>> OperatorDesk::show(MessageId id) {
     co_return report;
 }
 
+Task<Result<Body>> OperatorDesk::body(MessageId id) {
+    return parts_.spool.body(id);
+}
+
 Task<Result<void>> OperatorDesk::put_out(Change change,
                                          const Work& work,
                                          Batch& batch,
-                                         const std::string& by) {
+                                         const std::string& reason) {
     auto const message = work.key.message;
     auto envelope = co_await parts_.spool.envelope(message);
     if (!envelope) {
@@ -275,7 +279,7 @@ Task<Result<void>> OperatorDesk::put_out(Change change,
     auto const now = parts_.clock.now();
     auto const kind = change == Change::remove ? EventKind::removed : EventKind::bounced;
     auto event = event_of(kind, *envelope, work, now);
-    event.reason = (change == Change::remove ? "removed by " : "bounced by ") + by;
+    event.reason = reason;
     if (change == Change::bounce) {
         event.enhanced_status = "5.0.0";
     }
@@ -303,7 +307,7 @@ Task<Result<void>> OperatorDesk::put_out(Change change,
 }
 
 Task<Result<Changed>> OperatorDesk::change(
-    Change change, WorkFilter filter, WorkKey after, unsigned max, std::string by) {
+    Change change, WorkFilter filter, WorkKey after, unsigned max, std::string reason) {
     auto const works = co_await parts_.spool.find(std::move(filter), after, max);
     if (!works) {
         co_return std::unexpected(works.error());
@@ -323,7 +327,7 @@ Task<Result<Changed>> OperatorDesk::change(
         }
         claimed.push_back(work);
         if (change == Change::remove || change == Change::bounce) {
-            auto const put = co_await put_out(change, work, batch, by);
+            auto const put = co_await put_out(change, work, batch, reason);
             if (!put) {
                 parts_.dispatcher.unchanged({work});
                 claimed.pop_back();

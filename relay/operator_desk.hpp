@@ -36,8 +36,9 @@ class OperatorDesk final : public Operations {
                                                      unsigned max) override;
     Task<Result<Counted>> count(WorkFilter filter) override;
     Task<Result<MessageReport>> show(MessageId id) override;
+    Task<Result<Body>> body(MessageId id) override;
     Task<Result<Changed>> change(
-        Change change, WorkFilter filter, WorkKey after, unsigned max, std::string by) override;
+        Change change, WorkFilter filter, WorkKey after, unsigned max, std::string reason) override;
     Task<Result<std::vector<Event>>> events(std::uint64_t after, unsigned max) override;
     Task<Result<std::vector<std::string>>> reload() override;
     SpoolHealth health() const override;
@@ -51,7 +52,7 @@ class OperatorDesk final : public Operations {
     Task<Result<void>> put_out(Change change,
                                const Work& work,
                                Batch& batch,
-                               const std::string& by);
+                               const std::string& reason);
     std::string why(const Work& work, Time now) const;
 
     Parts parts_;

@@ -123,11 +123,13 @@ class Operations {
     virtual Task<Result<Counted>> count(WorkFilter filter) = 0;
     /// not_found when neither the spool nor the journal knows the id.
     virtual Task<Result<MessageReport>> show(MessageId id) = 0;
+    /// The bytes of a message that is not finished. not_found when it is; corrupt.
+    virtual Task<Result<Body>> body(MessageId id) = 0;
 
-    /// Applies to the next at most max recipients that match after `after`. `by` names the
-    /// operator, for the log and the event's reason (`removed by uid 0`).
+    /// Applies to the next at most max recipients that match after `after`. `reason` is that of the
+    /// events it leaves (`removed by uid 0`).
     virtual Task<Result<Changed>> change(
-        Change change, WorkFilter filter, WorkKey after, unsigned max, std::string by) = 0;
+        Change change, WorkFilter filter, WorkKey after, unsigned max, std::string reason) = 0;
 
     /// Events with id > after, in order, at most max.
     virtual Task<Result<std::vector<Event>>> events(std::uint64_t after, unsigned max) = 0;

@@ -8,8 +8,8 @@ namespace millrace::relay {
 namespace {
 
 constexpr unsigned page = 500;
+constexpr std::size_t piece = 32 << 10;  // of a message
 constexpr Duration progress_after = std::chrono::seconds(1);
-constexpr std::uint64_t messages_shown = 20;
 
 bool is_empty(const WorkFilter& f) {
     return !f.message && f.destination.empty() && f.sender.empty() && f.recipient.empty() &&
@@ -32,12 +32,6 @@ std::string describe(const WorkFilter& f) {
     add("message_id", f.message_id);
     add("held", f.held ? (*f.held ? "yes" : "no") : "");
     return text.empty() ? "everything" : text;
-}
-
-Failure unknown_name(const std::string& name) {
-    return {
-        Fault::not_found,
-        fmt::format("no message is known as {}: neither the queue nor the journal has it", name)};
 }
 
 }  // namespace
@@ -63,6 +57,8 @@ Task<bool> ControlCommands::run(ControlRequest request, ControlSink& sink) {
             co_return co_await count(std::move(request), sink);
         case Command::show:
             co_return co_await show(std::move(request), sink);
+        case Command::fetch:
+            co_return co_await fetch(std::move(request), sink);
         case Command::change:
             co_return co_await change(std::move(request), sink);
         case Command::events:
@@ -124,8 +120,11 @@ Task<Result<WorkFilter>> ControlCommands::resolve(ControlRequest request) {
             co_return meaning;
         }
     }
-    co_return std::unexpected(
-        Failure{Fault::not_found, fmt::format("nothing is queued under the name {}", name)});
+    co_return std::unexpected(Failure{
+        Fault::not_found,
+        fmt::format("nothing is queued under the name {0}: millrace show '{0}' tells whether "
+                    "it is finished",
+                    name)});
 }
 
 Task<bool> ControlCommands::queue(ControlRequest request, ControlSink& sink) {
@@ -170,17 +169,14 @@ Task<bool> ControlCommands::count(ControlRequest request, ControlSink& sink) {
     co_return co_await sink.send(counted ? control_end(*counted) : control_error(counted.error()));
 }
 
-Task<bool> ControlCommands::show(ControlRequest request, ControlSink& sink) {
-    if (request.name.empty()) {
-        Failure const unnamed{Fault::invalid, "say which message"};
-        co_return co_await sink.send(control_error(unnamed));
-    }
+Task<Result<std::vector<MessageId>>> ControlCommands::find_messages(ControlRequest request) {
     std::vector<MessageId> ids;
+    auto const& name = request.name;
     auto const filter = co_await resolve(request);
     if (filter) {
         auto const found = co_await operations_.queue(*filter, WorkKey{}, page);
         if (!found) {
-            co_return co_await sink.send(control_error(found.error()));
+            co_return std::unexpected(found.error());
         }
         for (auto const& recipient : *found) {
             if (ids.empty() || ids.back() != recipient.work.key.message) {
@@ -188,28 +184,34 @@ Task<bool> ControlCommands::show(ControlRequest request, ControlSink& sink) {
             }
         }
     } else if (filter.error().fault != Fault::not_found) {
-        co_return co_await sink.send(control_error(filter.error()));
-    }
-    if (ids.empty()) {
-        auto const id = MessageId::parse(request.name);
-        auto report = id ? co_await operations_.show(*id)
-                         : Result<MessageReport>(std::unexpected(unknown_name(request.name)));
-        if (!report && report.error().fault == Fault::not_found) {
-            auto const finished = co_await find_finished(request.name);
-            if (!finished) {
-                co_return co_await sink.send(control_error(finished.error()));
-            }
-            report = co_await operations_.show(*finished);
+        co_return std::unexpected(filter.error());
+    } else if (auto const id = MessageId::parse(name)) {
+        auto const known = co_await operations_.show(*id);
+        if (known) {
+            co_return std::vector{*id};
         }
-        if (!report) {
-            co_return co_await sink.send(control_error(report.error()));
-        }
-        bool const heard = co_await sink.send(control_item(*report));
-        co_return heard&& co_await sink.send(control_end());
     }
-    Counted total{0, ids.size()};
-    for (std::size_t i = 0; i < ids.size() && i < messages_shown; ++i) {
-        auto const report = co_await operations_.show(ids[i]);
+    // A queue id means one message; an address or a Message-ID may mean more than those that wait.
+    if (ids.empty() || name.find('@') != std::string::npos) {
+        auto const searched = co_await find_finished(name, ids);
+        if (!searched) {
+            co_return std::unexpected(searched.error());
+        }
+    }
+    co_return ids;
+}
+
+Task<bool> ControlCommands::show(ControlRequest request, ControlSink& sink) {
+    if (request.name.empty()) {
+        Failure const unnamed{Fault::invalid, "say which message"};
+        co_return co_await sink.send(control_error(unnamed));
+    }
+    auto const ids = co_await find_messages(std::move(request));
+    if (!ids) {
+        co_return co_await sink.send(control_error(ids.error()));
+    }
+    for (std::size_t i = 0; i < ids->size() && i < messages_shown; ++i) {
+        auto const report = co_await operations_.show((*ids)[i]);
         if (!report && report.error().fault == Fault::not_found) {
             continue;  // finished in this very moment, and its history trimmed
         }
@@ -221,7 +223,35 @@ Task<bool> ControlCommands::show(ControlRequest request, ControlSink& sink) {
             co_return false;
         }
     }
+    Counted const total{0, ids->size()};
     co_return co_await sink.send(control_end(total));
+}
+
+/// Envelope first, then the bytes in pieces: a slow reader costs one piece, not a message.
+Task<bool> ControlCommands::fetch(ControlRequest request, ControlSink& sink) {
+    auto const id = MessageId::parse(request.name);
+    if (!id) {
+        Failure const unnamed{Fault::invalid, "say which message, by its own id"};
+        co_return co_await sink.send(control_error(unnamed));
+    }
+    auto const report = co_await operations_.show(*id);
+    if (!report || !report->mail) {
+        Failure const finished{Fault::not_found,
+                               fmt::format("{} is not in the queue (any more)", id->text())};
+        bool const gone = report || report.error().fault == Fault::not_found;
+        co_return co_await sink.send(control_error(gone ? finished : report.error()));
+    }
+    auto const body = co_await operations_.body(*id);
+    if (!body) {
+        co_return co_await sink.send(control_error(body.error()));
+    }
+    log_.info("control.fetch", {{"by", by_}, {"queue_id", id->text()}});
+    bool heard = co_await sink.send(control_envelope(*report));
+    std::string_view const bytes = **body;
+    for (std::size_t at = 0; heard && at < bytes.size(); at += piece) {
+        heard = co_await sink.send(control_piece(bytes.substr(at, piece)));
+    }
+    co_return heard&& co_await sink.send(control_end());
 }
 
 Task<bool> ControlCommands::change(ControlRequest request, ControlSink& sink) {
@@ -233,12 +263,16 @@ Task<bool> ControlCommands::change(ControlRequest request, ControlSink& sink) {
         Failure const all{Fault::invalid, "a change needs a message or a filter"};
         co_return co_await sink.send(control_error(all));
     }
+    auto const word = request.change == Change::bounce ? "bounced" : "removed";
+    auto const reason =
+        fmt::format("{} by {}", request.reason.empty() ? word : request.reason, by_);
     Counted done;
     MessageId last;
     auto told = clock_.now();
     WorkKey after;
     while (true) {
-        auto const changed = co_await operations_.change(request.change, *filter, after, page, by_);
+        auto const changed =
+            co_await operations_.change(request.change, *filter, after, page, reason);
         if (!changed) {
             log_.warning("control.change",
                          {{"command", to_string(request.change)},

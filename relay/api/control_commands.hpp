@@ -17,6 +17,9 @@ class ControlSink {
     virtual Task<bool> send(std::string line) = 0;
 };
 
+/// Messages that one `show` tells of, at most.
+constexpr std::size_t messages_shown = 20;
+
 /// Carries out the requests of one client. Every answer is any number of `item` and `progress`
 /// lines and then one `end` or `error` line. Thread: the loop's.
 class ControlCommands {
@@ -35,14 +38,18 @@ class ControlCommands {
     Task<bool> queue(ControlRequest request, ControlSink& sink);
     Task<bool> count(ControlRequest request, ControlSink& sink);
     Task<bool> show(ControlRequest request, ControlSink& sink);
+    Task<bool> fetch(ControlRequest request, ControlSink& sink);
     Task<bool> change(ControlRequest request, ControlSink& sink);
     Task<bool> events(ControlRequest request, ControlSink& sink);
     Task<bool> reload(ControlSink& sink);
 
     /// The filter that a name stands for, narrowed by the request's own.
     Task<Result<WorkFilter>> resolve(ControlRequest request);
-    /// Looks through the journal from its end for a message that is finished.
-    Task<Result<MessageId>> find_finished(std::string name);
+    /// Every message that a name means: those that wait by arrival, then finished ones, newest
+    /// first. Failure: not_found when there is none.
+    Task<Result<std::vector<MessageId>>> find_messages(ControlRequest request);
+    /// Looks through the journal from its end, and adds to `ids` up to messages_shown of them.
+    Task<Result<void>> find_finished(std::string name, std::vector<MessageId>& ids);
     /// Smallest event id whose event is not older than t; behind the last one when there is none.
     Task<Result<std::uint64_t>> first_event_since(Time t);
     Task<Result<std::uint64_t>> last_event();

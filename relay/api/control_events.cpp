@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "relay/api/control_commands.hpp"
@@ -12,12 +13,13 @@ namespace {
 constexpr unsigned page = 500;
 constexpr std::uint64_t searched_max = 500'000;
 constexpr Duration search_time = std::chrono::seconds(10);
+constexpr Duration extra_time = std::chrono::seconds(2);
 constexpr Duration follow_pause = std::chrono::milliseconds(200);
 constexpr Duration heartbeat = std::chrono::seconds(15);
 
 bool names(const Event& event, const std::string& name) {
     return event.mta_queue_id == name || event.message_id == name ||
-           event.message_id == "<" + name + ">" || event.recipient == name;
+           event.message_id == "<" + name + ">" || event.recipient == name || event.sender == name;
 }
 
 }  // namespace
@@ -73,28 +75,34 @@ Task<Result<std::uint64_t>> ControlCommands::first_event_since(Time t) {
     co_return low;
 }
 
-Task<Result<MessageId>> ControlCommands::find_finished(std::string name) {
+Task<Result<void>> ControlCommands::find_finished(std::string name, std::vector<MessageId>& ids) {
     auto const last = co_await last_event();
     if (!last) {
         co_return std::unexpected(last.error());
     }
-    auto const deadline = clock_.now() + search_time;
+    // Who already has an answer does not wait long for the rest of it.
+    auto const deadline = clock_.now() + (ids.empty() ? search_time : extra_time);
     auto end = *last;
-    for (std::uint64_t searched = 0; searched < searched_max; searched += page) {
+    for (std::uint64_t searched = 0; ids.size() < messages_shown; searched += page) {
         auto const begin = end > page ? end - page : 0;
         auto const found = co_await operations_.events(begin, page);
         if (!found) {
             co_return std::unexpected(found.error());
         }
         for (auto event = found->rbegin(); event != found->rend(); ++event) {
-            if (event->id <= end && names(*event, name)) {
-                co_return event->message;
+            if (event->id <= end && names(*event, name) &&
+                std::find(ids.begin(), ids.end(), event->message) == ids.end() &&
+                ids.size() < messages_shown) {
+                ids.push_back(event->message);
             }
         }
         if (begin == 0) {
             break;
         }
         if (clock_.now() > deadline || searched + page >= searched_max) {
+            if (!ids.empty()) {
+                break;
+            }
             co_return std::unexpected(
                 Failure{Fault::not_found,
                         fmt::format("no message is known as {} in the queue or among the last {} "
@@ -104,9 +112,13 @@ Task<Result<MessageId>> ControlCommands::find_finished(std::string name) {
         }
         end = begin;
     }
-    co_return std::unexpected(Failure{
-        Fault::not_found,
-        fmt::format("no message is known as {}: neither the queue nor the journal has it", name)});
+    if (ids.empty()) {
+        co_return std::unexpected(Failure{
+            Fault::not_found,
+            fmt::format("no message is known as {}: neither the queue nor the journal has it",
+                        name)});
+    }
+    co_return Result<void>{};
 }
 
 Task<Result<std::uint64_t>> ControlCommands::events_start(ControlRequest request) {

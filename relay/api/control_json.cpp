@@ -91,6 +91,53 @@ void put_envelope(json::object& o, const Envelope& e) {
     put(o, "envid", e.envid);
 }
 
+std::string notify_of(const Notify& n) {
+    if (n.never) {
+        return "NEVER";
+    }
+    std::string text;
+    for (auto const& [wanted, word] : {std::pair(n.success, "SUCCESS"),
+                                       std::pair(n.failure, "FAILURE"),
+                                       std::pair(n.delay, "DELAY")}) {
+        text += wanted ? (text.empty() ? "" : ",") + std::string(word) : "";
+    }
+    return text;
+}
+
+/// A recipient as it stands: what waits says its work, what is finished its last event.
+json::object recipient_of(const MessageReport& report, std::uint16_t index) {
+    auto const& recipient = report.mail->envelope.recipients[index];
+    json::object o;
+    o["index"] = index;
+    o["address"] = recipient.address;
+    put(o, "orcpt", recipient.orcpt);
+    if (recipient.notify.given) {
+        o["notify"] = notify_of(recipient.notify);
+    }
+    for (auto const& work : report.mail->works) {
+        if (work.key.index == index) {
+            o["state"] = work.held ? "held" : "waiting";
+            o["attempts"] = work.attempts;
+            put(o, "due", work.due);
+            put(o, "last_reply", work.last_reply);
+            put(o, "last_host", work.last_host);
+            return o;
+        }
+    }
+    o["state"] = "finished";
+    for (auto event = report.history.rbegin(); event != report.history.rend(); ++event) {
+        if (event->recipient_index == index) {
+            o["state"] = to_string(event->kind);
+            o["attempts"] = event->attempt;
+            put(o, "finished", event->at);
+            put(o, "last_reply", event->reason);
+            put(o, "last_host", event->remote_mta);
+            break;
+        }
+    }
+    return o;
+}
+
 }  // namespace
 
 std::string_view to_string(DestinationStatus::State state) {
@@ -154,6 +201,38 @@ std::string control_item(const MessageReport& report) {
 
 std::string control_item(const Event& event) {
     return "{\"item\":" + to_json(event) + "}";
+}
+
+std::string control_envelope(const MessageReport& report) {
+    json::object o;
+    o["id"] = report.id.text();
+    auto const& e = report.mail->envelope;
+    put_envelope(o, e);
+    put(o, "ret", e.ret);
+    o["smtputf8"] = e.smtputf8;
+    constexpr std::string_view bodies[] = {"7BIT", "8BITMIME", "BINARYMIME"};
+    o["body"] = bodies[static_cast<std::size_t>(e.body)];
+    json::array recipients;
+    for (std::size_t i = 0; i < e.recipients.size(); ++i) {
+        recipients.push_back(recipient_of(report, static_cast<std::uint16_t>(i)));
+    }
+    o["recipients"] = std::move(recipients);
+    return line("item", std::move(o));
+}
+
+std::string control_piece(std::string_view bytes) {
+    std::string text;
+    text.reserve(bytes.size() + bytes.size() / 8);
+    for (char const c : bytes) {
+        auto const byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            text += c;
+        } else {
+            text += static_cast<char>(0xC0U | (byte >> 6U));
+            text += static_cast<char>(0x80U | (byte & 0x3FU));
+        }
+    }
+    return line("item", {{"bytes", std::move(text)}});
 }
 
 std::string control_progress(std::uint64_t recipients) {

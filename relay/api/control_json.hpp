@@ -14,6 +14,11 @@ std::string control_item(const QueuedRecipient& recipient);
 std::string control_item(const MessageReport& report);
 std::string control_item(const Event& event);
 
+/// The envelope with the state of every recipient: what is needed to hand the message in again.
+std::string control_envelope(const MessageReport& report);
+/// A piece of a message; each byte is the character of that number (U+0000 to U+00FF).
+std::string control_piece(std::string_view bytes);
+
 std::string control_progress(std::uint64_t recipients);
 std::string control_end(const Status& status);
 std::string control_end(const Counted& counted);

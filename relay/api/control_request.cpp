@@ -16,6 +16,7 @@ constexpr std::pair<std::string_view, ControlRequest::Command> commands[] = {
     {"queue", ControlRequest::Command::queue},
     {"count", ControlRequest::Command::count},
     {"show", ControlRequest::Command::show},
+    {"fetch", ControlRequest::Command::fetch},
     {"events", ControlRequest::Command::events},
     {"reload", ControlRequest::Command::reload},
 };
@@ -26,6 +27,8 @@ constexpr std::pair<std::string_view, Change> changes[] = {
     {"remove", Change::remove},
     {"bounce", Change::bounce},
 };
+
+constexpr std::size_t reason_max = 300;
 
 std::unexpected<Failure> wrong(std::string_view what) {
     return failure(Fault::invalid, fmt::format("the request is not understood: {}", what));
@@ -96,6 +99,9 @@ bool take_time(const json::value& value, std::optional<Time>& into) {
 bool take_option(std::string_view key, const json::value& value, ControlRequest& request) {
     if (key == "name") {
         return take(value, request.name);
+    }
+    if (key == "reason") {
+        return take(value, request.reason) && request.reason.size() <= reason_max;
     }
     if (key == "limit") {
         return take(value, request.limit);

@@ -14,7 +14,7 @@ namespace millrace::relay {
 /// One line that came in on the control socket:
 /// `{"command": "queue", "filter": {"destination": "example.com", "held": true}, "limit": 100}`.
 struct ControlRequest {
-    enum class Command { status, destinations, queue, count, show, change, events, reload };
+    enum class Command { status, destinations, queue, count, show, fetch, change, events, reload };
     Command command = Command::status;
     Change change = Change::hold;
     WorkFilter filter;
@@ -24,7 +24,8 @@ struct ControlRequest {
     std::uint64_t after = 0;       ///< events: only those behind this one
     std::optional<Time> since;     ///< events: from then on
     std::optional<unsigned> last;  ///< events: that many from the end
-    bool all = false;  ///< change: everything is meant, not a forgotten filter
+    std::string reason;            ///< change: of the events, in place of the command's own word
+    bool all = false;              ///< change: everything is meant, not a forgotten filter
     bool follow = false;           ///< events: stay, and send what comes
 };
 

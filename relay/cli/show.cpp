@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <set>
 
 #include <boost/json.hpp>
 
@@ -15,9 +16,10 @@ constexpr std::string_view help =
     "The journey of a message: its envelope, what became of each recipient, every attempt with "
     "the\n"
     "reply, when the next one comes, and why it waits. NAME is our id, the queue id of the mail\n"
-    "server in front, a Message-ID, or an address (then: every message of it that waits). "
-    "Finished\n"
-    "messages are found as long as their events are kept (relay.spool.keep_events).\n\n"
+    "server in front, a Message-ID, or the address of a recipient or sender. Several messages of "
+    "one\n"
+    "name are listed, those that wait first. Finished messages are found as long as their events\n"
+    "are kept (relay.spool.keep_events).\n\n"
     "examples:\n"
     "  millrace show 0V3RLX8M2PQ7T\n"
     "  millrace show 4XyZ1c2Fq7z9Kb                 Postfix's queue id\n"
@@ -38,7 +40,13 @@ int run(const Session& session, const Arguments& arguments) {
             }
             continue;
         }
+        if (!session.json && answer->items.size() > 1) {
+            fmt::print("{}", view_matches(answer->items, session.now, session.style));
+        }
         for (auto const& item : answer->items) {
+            if (!session.json && answer->items.size() > 1) {
+                continue;
+            }
             if (session.json) {
                 fmt::print("{}\n", boost::json::serialize(item));
             } else {
@@ -89,6 +97,52 @@ std::string reply_of(const boost::json::object& event) {
 }
 
 }  // namespace
+
+std::string view_matches(std::span<const boost::json::object> messages,
+                         Time now,
+                         const Style& style) {
+    Grid grid;
+    grid.column("ID");
+    grid.column("AGE", Grid::Fit::right);
+    grid.column("SENDER", Grid::Fit::shrinks);
+    grid.column("RECIPIENT", Grid::Fit::shrinks);
+    grid.column("STATE");
+    grid.column("LAST REPLY", Grid::Fit::shrinks);
+    for (auto const& m : messages) {
+        static const boost::json::object nothing;
+        auto const& waiting = list_of(m, "waiting");
+        auto const& history = list_of(m, "history");
+        auto const* const first = history.empty() ? &nothing : history.front().if_object();
+        auto const* const last = history.empty() ? &nothing : history.back().if_object();
+        auto const* const work = waiting.empty() ? &nothing : waiting.front().if_object();
+        if (first == nullptr || last == nullptr || work == nullptr) {
+            continue;
+        }
+        auto const& source = m.contains("sender") ? m : *first;
+        auto const sender = text_of(source, "sender");
+        std::set<std::string> recipients;
+        for (auto const* list : {&waiting, &history}) {
+            for (auto const& value : *list) {
+                if (auto const* const o = value.if_object()) {
+                    recipients.insert(text_of(*o, "recipient"));
+                }
+            }
+        }
+        auto to = waiting.empty() ? text_of(*last, "recipient") : text_of(*work, "recipient");
+        if (recipients.size() > 1) {
+            to += fmt::format(" and {} more", recipients.size() - 1);
+        }
+        grid.row({text_of(m, "id"),
+                  age(time_of(*first, "timestamp"), now),
+                  sender.empty() ? "<>" : sender,
+                  to,
+                  waiting.empty()          ? text_of(*last, "event")
+                  : flag_of(*work, "held") ? "held"
+                                           : "waits, " + ahead(time_of(*work, "due"), now),
+                  waiting.empty() ? reply_of(*last) : text_of(*work, "last_reply")});
+    }
+    return grid.text(style) + "the journey of one: millrace show ID\n";
+}
 
 std::string view_message(const boost::json::object& m, Time now, const Style& style) {
     auto text = paint(style, Colour::bold, harmless(text_of(m, "id"))) + "\n";

@@ -15,6 +15,10 @@ std::string view_status(const boost::json::object& status, Time now, const Style
 std::string view_queue(std::span<const boost::json::object> recipients,
                        Time now,
                        const Style& style);
+/// Several messages of one name, a line each.
+std::string view_matches(std::span<const boost::json::object> messages,
+                         Time now,
+                         const Style& style);
 std::string view_message(const boost::json::object& message, Time now, const Style& style);
 std::string view_destinations(std::span<const boost::json::object> destinations,
                               Time now,

@@ -164,6 +164,61 @@ TEST_F(ControlSocket, FindsAFinishedMessageInTheJournal) {
     EXPECT_EQ(json::parse(unknown[0]).at("error").at("code").as_string(), "not_found");
 }
 
+// Goal: one address, several messages: those that wait and those that are finished, each once.
+TEST_F(ControlSocket, ShowsEveryMessageOfAnAddress) {
+    auto const waits = operations_.add(1, 2, "a.example");
+    auto const finished = operations_.add(2, 2, "a.example");
+    operations_.add(3, 1, "b.example");
+    auto const older = operations_.add(4, 1, "a.example");
+    std::erase_if(operations_.waiting, [&](auto const& r) { return r.work.key.message != waits; });
+    auto const ids_of = [&](const std::string& name) {
+        std::vector<std::string> ids;
+        for (auto const& line :
+             ask(json::serialize(json::object{{"command", "show"}, {"name", name}}) + "\n")) {
+            if (line.starts_with("{\"item\"")) {
+                ids.emplace_back(json::parse(line).at("item").at("id").as_string());
+            }
+        }
+        return ids;
+    };
+    EXPECT_EQ(ids_of("r0@a.example"), (std::vector{waits.text(), older.text(), finished.text()}));
+    EXPECT_EQ(ids_of("s2@example.com"), std::vector{finished.text()});
+    EXPECT_EQ(ids_of("4Postfix1"), std::vector{waits.text()});
+}
+
+// Goal: a message leaves byte for byte, in pieces, with what is needed to hand it in again.
+TEST_F(ControlSocket, FetchesAMessageInPieces) {
+    auto const id = operations_.add(1, 1, "a.example");
+    for (int i = 0; i < 100'000; ++i) {
+        operations_.bytes += static_cast<char>(i);
+    }
+    auto const lines = ask("{\"command\":\"fetch\",\"name\":\"" + id.text() + "\"}\n");
+    ASSERT_GT(lines.size(), 4U);
+    EXPECT_EQ(json::parse(lines[0]).at("item").at("sender").as_string(), "s1@example.com");
+    std::string bytes;
+    for (std::size_t i = 1; i + 1 < lines.size(); ++i) {
+        EXPECT_LT(lines[i].size(), 256U << 10);
+        std::string const text(json::parse(lines[i]).at("item").at("bytes").as_string());
+        for (std::size_t at = 0; at < text.size(); ++at) {
+            auto const byte = static_cast<unsigned char>(text[at]);
+            bytes += byte < 0x80 ? text[at]
+                                 : static_cast<char>(((byte & 3U) << 6U) |
+                                                     (static_cast<unsigned>(text[++at]) & 0x3FU));
+        }
+    }
+    EXPECT_TRUE(bytes == operations_.bytes);
+    EXPECT_NE(log_.lines.back().find("control.fetch by=\"uid"), std::string::npos);
+    operations_.waiting.clear();
+    auto const gone = ask("{\"command\":\"fetch\",\"name\":\"" + id.text() + "\"}\n");
+    EXPECT_EQ(json::parse(gone.at(0)).at("error").at("code").as_string(), "not_found");
+}
+
+TEST_F(ControlSocket, AChangeMayGiveItsReason) {
+    operations_.add(1, 1, "a.example");
+    ask("{\"command\":\"remove\",\"all\":true,\"reason\":\"exported to /x\"}\n");
+    EXPECT_EQ(operations_.asked_by.front(), "exported to /x by uid " + std::to_string(::getuid()));
+}
+
 TEST_F(ControlSocket, ChangesAllPagesAndLogsWhoAsked) {
     for (std::uint64_t i = 1; i <= 600; ++i) {
         operations_.add(i, 2, "a.example");
@@ -178,7 +233,7 @@ TEST_F(ControlSocket, ChangesAllPagesAndLogsWhoAsked) {
                             [](auto const& r) { return r.work.held; }),
               1200);
     auto const by = "uid " + std::to_string(::getuid());
-    EXPECT_EQ(operations_.asked_by.front(), by);
+    EXPECT_EQ(operations_.asked_by.front(), "removed by " + by);
     EXPECT_EQ(log_.lines.back(),
               "control.change command=hold by=\"" + by +
                   "\" filter=\"destination=a.example\" recipients=1200 messages=600");
@@ -273,9 +328,7 @@ TEST_F(ControlSocket, IsClosedToOthersAndGoneAfterwards) {
 
 TEST_F(ControlSocket, ReplacesTheSocketOfADeadRelayButNotOfALivingOne) {
     std::filesystem::create_directories(folder_ + "/run");
-    {
-        Protocol::acceptor dead(loop_, Protocol::endpoint(path_));
-    }
+    { Protocol::acceptor dead(loop_, Protocol::endpoint(path_)); }
     ASSERT_TRUE(std::filesystem::exists(path_));
     ControlServer server(parts());
     ASSERT_TRUE(server.open(path_));

@@ -14,6 +14,7 @@ class ModelOperations final : public Operations {
     std::vector<QueuedRecipient> waiting;  ///< in order of (message, index)
     std::vector<Event> journal;
     SpoolHealth state;
+    std::string bytes = "Subject: x\r\n\r\ny\r\n";  ///< of every message
     std::vector<std::string> asked_by;
     std::optional<Failure> broken;
     std::vector<std::string> restart_needed;
@@ -132,9 +133,20 @@ class ModelOperations final : public Operations {
         }
         co_return report;
     }
-    Task<Result<Changed>> change(
-        Change change, WorkFilter filter, WorkKey after, unsigned max, std::string by) override {
-        asked_by.push_back(by);
+    Task<Result<Body>> body(MessageId id) override {
+        for (auto const& r : waiting) {
+            if (r.work.key.message == id) {
+                co_return std::make_shared<const std::string>(bytes);
+            }
+        }
+        co_return failure(Fault::not_found, "no such message");
+    }
+    Task<Result<Changed>> change(Change change,
+                                 WorkFilter filter,
+                                 WorkKey after,
+                                 unsigned max,
+                                 std::string reason) override {
+        asked_by.push_back(reason);
         Changed done;
         std::set<MessageId> messages;
         std::vector<QueuedRecipient> left;
