@@ -89,6 +89,8 @@ std::span<const Command> commands() {
                                              bounce_command(),
                                              reload_command(),
                                              lint_command(),
+                                             mailq_command(),
+                                             export_command(),
                                              attach_command(),
                                              detach_command()};
     return all;

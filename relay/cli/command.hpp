@@ -50,6 +50,8 @@ Command destinations_command();
 Command events_command();
 Command reload_command();
 Command lint_command();
+Command mailq_command();
+Command export_command();
 Command attach_command();
 Command detach_command();
 

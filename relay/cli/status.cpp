@@ -5,21 +5,59 @@
 #include "relay/cli/command.hpp"
 #include "relay/cli/grid.hpp"
 #include "relay/cli/json_view.hpp"
+#include "relay/cli/nagios.hpp"
 #include "relay/cli/views.hpp"
 
 namespace millrace::relay {
 namespace {
 
 constexpr std::string_view help =
-    "usage: millrace [status] [--json]\n\n"
+    "usage: millrace [status] [--json]\n"
+    "       millrace status --nagios [--warning LIST] [--critical LIST]\n\n"
     "Is mail accepted? How much waits, how old is the oldest, which destinations are held or\n"
     "paused and why, and the last three problems.\n\n"
     "Exit code 0 while mail is accepted, 1 when it is not, 69 when the relay is not reached.\n\n"
+    "--nagios: one line with performance data for Nagios, Icinga, Checkmk and the like, and their\n"
+    "exit codes: 0 OK, 1 WARNING, 2 CRITICAL (not accepting, not reached, or a threshold passed),\n"
+    "3 UNKNOWN. LIST: queued=N, held=N, oldest=TIME (above it), free=SIZE (below it). Without "
+    "any:\n"
+    "--warning queued=10000,free=1G --critical queued=50000. The oldest has no threshold of its "
+    "own:\n"
+    "in a healthy queue mail for a dead domain waits until it expires.\n\n"
     "examples:\n"
     "  millrace\n"
-    "  millrace status --json | jq .queued\n";
+    "  millrace status --json | jq .queued\n"
+    "  millrace status --nagios --warning queued=500,oldest=2h --critical queued=5000,oldest=1d\n";
+
+int run_nagios(const Session& session, const Arguments& arguments) {
+    auto const say = [](const NagiosVerdict& verdict) {
+        fmt::print("{}\n", harmless(verdict.line));
+        return verdict.exit_code;
+    };
+    auto const warning = parse_thresholds(arguments.value("--warning"), default_warning());
+    auto const critical = parse_thresholds(arguments.value("--critical"), default_critical());
+    if (!warning || !critical || !arguments.words.empty()) {
+        return say(nagios_unknown(!warning    ? "--warning: " + warning.error().detail
+                                  : !critical ? "--critical: " + critical.error().detail
+                                              : std::string("it takes no argument")));
+    }
+    auto const answer = ask_relay(session, {{"command", "status"}});
+    if (!answer) {
+        bool const ours =
+            answer.error().fault == Fault::corrupt || answer.error().fault == Fault::invalid;
+        return say(ours ? nagios_unknown(answer.error().detail)
+                        : nagios_critical(answer.error().detail));
+    }
+    return say(nagios_verdict(answer->end, *warning, *critical, session.now));
+}
 
 int run(const Session& session, const Arguments& arguments) {
+    if (arguments.has("--nagios")) {
+        return run_nagios(session, arguments);
+    }
+    if (!arguments.value("--warning").empty() || !arguments.value("--critical").empty()) {
+        return complain_usage("status", "--warning and --critical go with --nagios");
+    }
     if (!arguments.words.empty()) {
         return complain_usage("status",
                               "it takes no argument; a message's journey: millrace show ID");
@@ -104,7 +142,11 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
 }
 
 Command status_command() {
-    return {"status", "is all well? (also without any command)", help, {}, run};
+    return {"status",
+            "is all well? (also without any command)",
+            help,
+            {{"--nagios", false}, {"--warning", true}, {"--critical", true}},
+            run};
 }
 
 }  // namespace millrace::relay
