@@ -23,8 +23,8 @@ class Closed(ConnectionError):
 
 
 class Smtp:
-    def __init__(self, port, host="127.0.0.1", timeout=60, helo="client.example"):
-        self.socket = socket.create_connection((host, port), timeout=timeout)
+    def __init__(self, port, host="127.0.0.1", timeout=60, helo="client.example", source=None):
+        self.socket = socket.create_connection((host, port), timeout, source and (source, 0))
         self.file = self.socket.makefile("rb")
         self.banner = self.reply()
         self.ehlo = self.command(f"EHLO {helo}") if helo else None

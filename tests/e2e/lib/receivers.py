@@ -1,0 +1,74 @@
+"""The world outside of a private machine: a DNS with MX records and one recording server per receiver, on port 25 of
+its own address."""
+import private_machine
+from dns_server import DnsServer
+from sink import Sink
+
+# domain -> addresses of its MX hosts, best first; "A" stands for a domain without MX.
+SERVERS = {
+    "rose.test": ["203.0.113.10"],
+    "lily.test": ["203.0.113.11", "203.0.113.12"],
+    "fern.test": ["203.0.113.13"],      # without SMTPUTF8
+    "moss.test": ["A", "203.0.113.14"],
+    "closed.test": ["203.0.113.15"],    # knows nobody
+    "bakery.test": ["203.0.113.16"],    # the mailboxes of the company whose mail we only send
+    "warehouse.test": ["203.0.113.40"],  # reached by a transport map, on port 2525
+    "bank.test": ["203.0.113.41"],      # has a line in the TLS policy map
+}
+PORTS = {"203.0.113.40": 2525}
+
+
+class Receivers:
+    """with Receivers({"garden.test": {…}}) as world: world.sinks["rose.test"].messages; `zone` is added to the DNS.
+    `refusal`: a reply to every RCPT while it is set."""
+
+    def __init__(self, zone):
+        self.zone = dict(zone)
+        self.refusal = None
+        self.sinks = {}  # by domain; a backup MX is "DOMAIN backup"
+        self.dns = None
+
+    def addresses(self):
+        return [a for hosts in SERVERS.values() for a in hosts if a != "A"]
+
+    def start(self):
+        for domain, hosts in SERVERS.items():
+            if hosts[0] == "A":
+                self.zone[domain] = {"A": [hosts[1]]}
+            else:
+                self.zone[domain] = {"MX": [(10 * i + 10, f"mx{i + 1}.{domain}") for i in range(len(hosts))]}
+                self.zone.update({f"mx{i + 1}.{domain}": {"A": [a]} for i, a in enumerate(hosts)})
+        self.zone["void.test"] = {"MX": [(0, ".")]}
+        self.dns = DnsServer(self.zone, port=53)
+        with private_machine.outside():
+            for domain, hosts in SERVERS.items():
+                for i, address in enumerate(a for a in hosts if a != "A"):
+                    self.sinks[domain + (" backup" if i else "")] = Sink(
+                        smtputf8=domain != "fern.test", host=address, port=PORTS.get(address, 25),
+                        answer=self._answer(domain))
+        return self
+
+    def clear(self):
+        for sink in self.sinks.values():
+            sink.clear()
+
+    def stop(self):
+        for sink in self.sinks.values():
+            sink.close()
+        if self.dns:
+            self.dns.stop()
+
+    def _answer(self, domain):
+        def answer(verb, argument):
+            if verb != "RCPT":
+                return None
+            if self.refusal:
+                return self.refusal
+            return "550 5.1.1 no such user here" if domain == "closed.test" else None
+        return answer
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
