@@ -10,7 +10,7 @@
         dns.port
 
 A name that is not in the zone is NXDOMAIN; a name without the type asked for is NODATA. The zone may be changed
-while the server runs. `queries` counts questions by (name, type).
+while the server runs. `authentic` sets the AD bit, as a validating resolver on the same machine does. `queries` counts questions by (name, type).
 """
 import collections
 import ipaddress
@@ -18,7 +18,7 @@ import socket
 import struct
 import threading
 
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "TLSA": 52}
 NAMES = {number: name for name, number in TYPES.items()}
 RCODES = {"NOERROR": 0, "SERVFAIL": 2, "NXDOMAIN": 3, "REFUSED": 5}
 
@@ -46,6 +46,8 @@ def encode_record(owner, kind, value, ttl):
         data = ipaddress.IPv4Address(value).packed
     elif kind == "AAAA":
         data = ipaddress.IPv6Address(value).packed
+    elif kind == "TLSA":
+        data = bytes(value[:3]) + bytes.fromhex(value[3])
     elif kind == "MX":
         data = struct.pack("!H", value[0]) + encode_name(value[1])
     elif kind == "TXT":
@@ -57,8 +59,8 @@ def encode_record(owner, kind, value, ttl):
 
 
 class DnsServer:
-    def __init__(self, zone, address="127.0.0.1", port=0, ttl=60):
-        self.zone, self.ttl = zone, ttl
+    def __init__(self, zone, address="127.0.0.1", port=0, ttl=60, authentic=False):
+        self.zone, self.ttl, self.authentic = zone, ttl, authentic
         self.queries = collections.Counter()
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind((address, port))
@@ -139,6 +141,6 @@ class DnsServer:
         if not answers and rcode in ("NOERROR", "NXDOMAIN"):
             soa = encode_name("ns.test") + encode_name("root.test") + struct.pack("!IIIII", 1, 60, 60, 60, self.ttl)
             authority = encode_name(name.split(".")[-1]) + struct.pack("!HHIH", 6, 1, self.ttl, len(soa)) + soa
-        flags = 0x8580 | RCODES[rcode]
+        flags = 0x8580 | (0x20 if self.authentic else 0) | RCODES[rcode]
         header = packet[:2] + struct.pack("!HHHHH", flags, 1, len(answers), 1 if authority else 0, 0)
         return header + question + b"".join(answers) + authority

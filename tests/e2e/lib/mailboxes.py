@@ -1,10 +1,11 @@
 """Users' mail on a machine: /var/mail in mbox form as local(8) writes it, and Maildirs as virtual(8) does. Bytes are
 what stands on the disk, lines end in LF."""
 import dataclasses
+import os
 import pathlib
 import re
 
-BOXES, MAILDIRS = pathlib.Path("/var/mail"), pathlib.Path("/var/vmail")
+BOXES, MAILDIRS = pathlib.Path("/var/mail"), pathlib.Path("/var/mail/vhosts")
 
 
 @dataclasses.dataclass
@@ -26,6 +27,8 @@ def letters():
 
 
 def empty():
-    for path in [*BOXES.iterdir(), *MAILDIRS.glob("*/*/new/*")]:
-        if path.is_file():
-            path.unlink()
+    for path in MAILDIRS.glob("*/*/new/*"):
+        path.unlink()
+    for box in BOXES.iterdir():
+        if box.is_file():
+            os.truncate(box, 0)  # its owner stays

@@ -19,6 +19,7 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import debian_postfix  # noqa: E402
+import mailboxes  # noqa: E402
 import mailing_lists  # noqa: E402
 import opendkim  # noqa: E402
 import packages  # noqa: E402
@@ -77,7 +78,8 @@ class OldSite:
             NAME: {"A": [ADDRESS]},
             "garden.test": {"MX": [(10, NAME)]},
             "meadow.test": {"MX": [(10, NAME)]},
-        })
+            "": {"NS": ["ns.test"]},  # Postfix looks here whether answers are authentic
+        }, self.folder)
 
     # --- ways to hand mail in -------------------------------------------------------------------
     def submission(self, user, port=587):
@@ -97,7 +99,7 @@ class OldSite:
     # --- life -----------------------------------------------------------------------------------
     def start(self):
         private_machine.world(ADDRESS, [*self.world.addresses(), STRANGER, LAPTOP])
-        private_machine.resolver("127.0.0.1")
+        private_machine.resolver("127.0.0.1", "options edns0 trust-ad\n")
         private_machine.hosts(f"127.0.0.1 localhost\n{ADDRESS} {NAME} mail\n::1 localhost ip6-localhost\n")
         self.world.start()
         self._postfix()
@@ -115,11 +117,11 @@ class OldSite:
 
     def _postfix(self):
         self.postfix.set_up({
-            "virtual_mailbox_domains": "meadow.test", "virtual_mailbox_base": "/var/vmail",
+            "virtual_mailbox_domains": "meadow.test", "virtual_mailbox_base": "/var/mail/vhosts",
             "virtual_mailbox_maps": "hash:/etc/postfix/vmailbox", "virtual_uid_maps": "static:5000",
             "virtual_gid_maps": "static:5000", "virtual_alias_maps": "hash:/etc/postfix/virtual",
             "transport_maps": "hash:/etc/postfix/transport", "smtp_tls_policy_maps": "hash:/etc/postfix/tls_policy",
-            "smtp_dns_support_level": "dnssec", "smtpd_milters": opendkim.POSTFIX_NAME,
+            "smtp_dns_support_level": "dnssec", "smtp_tls_loglevel": "1", "smtpd_milters": opendkim.POSTFIX_NAME,
             "non_smtpd_milters": "$smtpd_milters", "milter_default_action": "accept",
         })
         self.postfix.open_submission()
@@ -136,10 +138,13 @@ class OldSite:
             private_machine.user(name, number, str(home), shell="/bin/bash")
             shutil.chown(home, name, name)
         (pathlib.Path("/home/dave") / ".forward").write_text("\\dave, far@fern.test\n")
-        private_machine.user("vmail", 5000, "/var/vmail")
-        os.makedirs("/var/vmail/meadow.test")
-        for path in ("/var/vmail", "/var/vmail/meadow.test"):
+        private_machine.user("vmail", 5000, "/var/mail/vhosts")
+        os.makedirs("/var/mail/vhosts/meadow.test")
+        for path in ("/var/mail/vhosts", "/var/mail/vhosts/meadow.test"):
             shutil.chown(path, "vmail", "vmail")
+        archive = mailboxes.BOXES / "archive"  # local(8) writes there as nobody
+        archive.touch()
+        shutil.chown(archive, "nobody")
         self.postfix.aliases(ALIASES + mailing_lists.set_up(LISTS))
 
     def _logins(self):
@@ -172,7 +177,7 @@ def describe(folder):
 ready
 {NAME} is a machine of its own; a shell in it:  nsenter -t $(cat {folder}/pid) -a bash
   Postfix       /etc/postfix, /var/spool/postfix, log /var/log/mail.log; ports 25, 587, 465 on {ADDRESS} and 127.0.0.1
-  mailboxes     /var/mail/{{{','.join(LOCAL_USERS)}}}, /var/vmail/meadow.test/{{bob,info}}/new
+  mailboxes     /var/mail/{{{','.join(LOCAL_USERS)}}}, /var/mail/vhosts/meadow.test/{{bob,info}}/new
   logins        {', '.join(f'{u}@{d}' for u, d in COMPANIES.items())}; password {PASSWORD!r}
   receivers     what they got lies in {folder}/received/DOMAIN/NUMBER.eml, first line the envelope
   refuse        while the file {folder}/refuse exists, they answer 451 to every recipient"""

@@ -2,6 +2,7 @@
 import dataclasses
 import re
 import socket
+import ssl
 import threading
 import time
 
@@ -40,10 +41,11 @@ class Received:
 
 class Sink:
     """with Sink() as sink: … sink.port, sink.messages. `answer` may refuse: it is called with (verb, argument)
-    for MAIL, RCPT and EOM and returns a reply line or None for the usual 250."""
+    for MAIL, RCPT and EOM and returns a reply line or None for the usual 250. `tls`: an ssl.SSLContext; STARTTLS is
+    offered then."""
 
-    def __init__(self, smtputf8=True, host="127.0.0.1", port=0, answer=None):
-        self.smtputf8 = smtputf8
+    def __init__(self, smtputf8=True, host="127.0.0.1", port=0, answer=None, tls=None):
+        self.smtputf8, self.tls = smtputf8, tls
         self.answer = answer or (lambda verb, argument: None)
         self._messages = []
         self._lock = threading.Lock()
@@ -124,8 +126,13 @@ class Sink:
                 helo, sender, recipients = argument, None, []
                 words = ["sink.example", "PIPELINING", "8BITMIME", "SIZE 0", "DSN", "ENHANCEDSTATUSCODES"]
                 words += ["SMTPUTF8"] if self.smtputf8 else []
+                words += ["STARTTLS"] if self.tls and not isinstance(connection, ssl.SSLSocket) else []
                 shown = words if verb == "EHLO" else words[:1]
                 say("\r\n".join(f"250{' ' if i + 1 == len(shown) else '-'}{w}" for i, w in enumerate(shown)))
+            elif verb == "STARTTLS" and self.tls and not isinstance(connection, ssl.SSLSocket):
+                say("220 2.0.0 go on")
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                lines, sender, recipients = connection.makefile("rb"), None, []
             elif verb in ("MAIL", "RCPT"):
                 refusal = self.answer(verb, argument)
                 path = re.match(r"(?:FROM|TO):\s*<([^>]*)>\s*(.*)", argument, re.I)
