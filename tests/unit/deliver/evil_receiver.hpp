@@ -9,8 +9,8 @@
 
 namespace millrace::relay::evil {
 
-/// What a receiving server does, and when. `phase` and `action` as in phase_action.md; empty: it
-/// behaves.
+/// What a receiving server does, and when. `phase` and `action` as in
+/// tests/fault/receiver/phase_action.md; empty: it behaves.
 struct Plan {
     std::string phase;
     std::string action;

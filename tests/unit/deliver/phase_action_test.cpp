@@ -1,5 +1,5 @@
 // Goal: a receiver that misbehaves in each phase of the conversation (reliability: xN1, U3, U4, U6,
-// U7, L2). The expected outcomes stand in phase_action.md.
+// U7, L2). The expected outcomes stand in tests/fault/receiver/phase_action.md.
 #include <fstream>
 #include <sstream>
 
@@ -27,7 +27,7 @@ std::string trimmed(const std::string& text) {
 
 /// The table at the end of the file: the rows behind the one that begins with `| phase |`.
 std::vector<Cell> expectations() {
-    std::ifstream file(MILLRACE_SOURCE_DIR "/tests/unit/deliver/phase_action.md");
+    std::ifstream file(MILLRACE_SOURCE_DIR "/tests/fault/receiver/phase_action.md");
     std::vector<std::string> actions;
     std::vector<Cell> cells;
     std::string line;
