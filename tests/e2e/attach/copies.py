@@ -28,7 +28,7 @@ class Copy:
     def queue_ids(self):
         """Those that our Postfix gave it, newest first."""
         head = re.split(rb"\r?\n\r?\n", self.data, maxsplit=1)[0]
-        return [m.decode() for m in re.findall(rb"by mail\.garden\.test \(Postfix[^)]*\)[^;]*?\tid ([0-9A-F]+)", head)]
+        return [m.decode() for m in re.findall(rb"by mail\.garden\.test \(Postfix[^)]*\)[^;]*?\bid ([0-9A-F]+)", head)]
 
     def key(self):
         return (self.place, self.sender, self.recipient, normal(self.data))

@@ -5,11 +5,12 @@ import subprocess
 
 
 class Child:
-    def __init__(self, argv, log, env=None, cwd=None):
+    def __init__(self, argv, log, env=None, cwd=None, pass_fds=()):
         self.log_path = str(log)
         self._log = open(log, "ab", buffering=0)
         self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=self._log,
-                                        stderr=self._log, env={**os.environ, **(env or {})}, cwd=cwd)
+                                        stderr=self._log, env={**os.environ, **(env or {})}, cwd=cwd,
+                                        pass_fds=pass_fds)
 
     @property
     def pid(self):

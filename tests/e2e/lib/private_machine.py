@@ -33,9 +33,9 @@ def available():
     return None if done.returncode == 0 else f"no name spaces: {done.stderr.strip()}"
 
 
-def enter(folder, name):
+def enter(folder, name, done=lambda: None):
     """Returns in a child process that is process 1 of the new machine. The calling process only waits for it,
-    hands SIGTERM and SIGINT on, and ends with its status; call it before any thread is started. The file `pid`
+    hands SIGTERM and SIGINT on, calls done() and ends with its status; call it before any thread is started. The file `pid`
     in the folder names the child for nsenter(1)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NEW_MOUNTS | NEW_NAMES | NEW_PROCESSES | NEW_NETWORK) != 0:
@@ -47,6 +47,7 @@ def enter(folder, name):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda n, _: os.kill(child, n))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        done()
         os._exit(status if status >= 0 else 128 - status)
     libc.prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # process 1 ignores signals it has no handler for
