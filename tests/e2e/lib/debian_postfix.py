@@ -93,8 +93,9 @@ class DebianPostfix:
     def log(self):
         return LOG.read_text("utf-8", "replace") if LOG.exists() else ""
 
-    def queue_length(self):
-        return sum(len(files) for folder in ("maildrop", "incoming", "active", "deferred", "hold")
+    def queue_length(self, *queues):
+        """Messages in these queues (default: in all)."""
+        return sum(len(files) for folder in queues or ("maildrop", "incoming", "active", "deferred", "hold")
                    for _, _, files in os.walk(QUEUE / folder))
 
     def flush(self):

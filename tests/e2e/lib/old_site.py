@@ -73,7 +73,7 @@ class OldSite:
         self.folder = pathlib.Path(folder)
         self.postfix = debian_postfix.DebianPostfix(
             NAME, [NAME, "garden.test", "localhost.garden.test", "localhost"])
-        self.dkim = opendkim.OpenDkim(SIGNED)
+        self.dkim = opendkim.OpenDkim(SIGNED, others=("elsewhere.test", "garden.test"))
         self.world = Receivers({
             NAME: {"A": [ADDRESS]},
             "garden.test": {"MX": [(10, NAME)]},
