@@ -85,16 +85,6 @@ std::optional<Change> value_before(const Change& change, const Postfix& postfix)
     return std::nullopt;
 }
 
-/// Whether it stands in the configuration as we put it.
-bool in_force(const Change& change, const Postfix& postfix) {
-    if (change.where == Change::Where::service) {
-        return postfix.service(change.name) != nullptr;
-    }
-    auto const now = value_before(change, postfix);
-    // postconf squeezes white space.
-    return now && elements(now->value) == elements(change.value);
-}
-
 }  // namespace
 
 Attachment::Attachment(std::string file, config::Snapshot settings, PostfixInstance instance)
@@ -174,20 +164,15 @@ Result<Plan> Attachment::plan(const Scope& scope) const {
     if (!record_) {
         return plan_listening(*postfix, *wanted);
     }
-    std::vector<std::string> missing;
-    for (auto const& change : record_->changes) {
-        if (!in_force(change, *postfix)) {
-            missing.push_back(change.name);
+    for (auto const& saved : record_->files) {
+        if (!untouched(folder_, saved)) {
+            return failure(
+                Fault::invalid,
+                fmt::format("{} was edited by hand since attach, so the plan may not fit "
+                            "any more: `millrace detach`, then attach anew (the log of "
+                            "the gate stays); nothing was changed",
+                            saved.path));
         }
-    }
-    if (!missing.empty()) {
-        return failure(Fault::invalid,
-                       fmt::format("the configuration was edited since: {} {} not as attach left "
-                                   "{}. Undo that, or `millrace detach` and attach anew; nothing "
-                                   "was changed",
-                                   fmt::join(missing, ", "),
-                                   missing.size() == 1 ? "is" : "are",
-                                   missing.size() == 1 ? "it" : "them"));
     }
     return plan_enforcing(*postfix, *wanted);
 }
@@ -197,7 +182,7 @@ Result<void> Attachment::ready(const Plan& plan) const {
         return failure(Fault::invalid, plan.obstacles.front());
     }
     if (::geteuid() != 0) {
-        return failure(Fault::unavailable,
+        return failure(Fault::invalid,
                        "only root may change the mail server's configuration: sudo millrace …");
     }
     for (auto const& file : instance_.files()) {
@@ -207,11 +192,11 @@ Result<void> Attachment::ready(const Plan& plan) const {
         }
     }
     if (auto checked = instance_.check(); !checked) {
-        return failure(Fault::unavailable,
+        return failure(Fault::corrupt,
                        checked.error().detail + "; mend that first, nothing was changed");
     }
     if (!instance_.running()) {
-        return failure(Fault::unavailable,
+        return failure(Fault::invalid,
                        fmt::format("the Postfix of {} is not running: start it first, so that the "
                                    "change is seen to work; nothing was changed",
                                    instance_.folder()));
@@ -258,11 +243,13 @@ Result<void> Attachment::write_settings(const Plan& plan, const MilterDoor& door
 Result<void> Attachment::reach(const Postfix& postfix) const {
     auto const owner = postfix.get("mail_owner");
     auto const queue = postfix.get("queue_directory");
-    if (auto done = reachable_from(owner, queue, socket_path(postfix), false); !done) {
-        return done;
+    auto const path = socket_path(postfix);
+    if (any_chroot(postfix)) {
+        if (auto done = reachable_from(owner, queue, path, true); !done) {
+            return done;
+        }
     }
-    return any_chroot(postfix) ? reachable_from(owner, queue, socket_path(postfix), true)
-                               : Result<void>();
+    return reachable_from(owner, queue, path, false);
 }
 
 Result<void> Attachment::save_files(const Plan& plan, const Postfix& postfix, Time now) {
@@ -417,8 +404,6 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
     if (!door) {
         return std::unexpected(door.error());
     }
-    bool const pristine = std::ranges::all_of(
-        record_->files, [&](const Saved& saved) { return untouched(folder_, saved); });
     Record const before = *record_;
     std::vector<std::pair<Saved, std::string>> bytes;
     for (auto const& saved : record_->files) {
@@ -464,10 +449,7 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
             return done;
         }
         for (auto const& saved : record_->files) {
-            if (!pristine) {
-                std::error_code error;
-                fs::remove(folder_ + "/" + saved.name + ".after", error);
-            } else if (auto done = note_after(folder_, saved); !done) {
+            if (auto done = note_after(folder_, saved); !done) {
                 return done;
             }
         }
@@ -498,7 +480,7 @@ Result<Given> Attachment::give_back() {
         return failure(Fault::invalid, "Millrace is not attached");
     }
     if (::geteuid() != 0) {
-        return failure(Fault::unavailable,
+        return failure(Fault::invalid,
                        "only root may change the mail server's configuration: sudo millrace …");
     }
     auto lock = Lock::take(folder_);

@@ -210,13 +210,17 @@ Result<void> reachable_from(const std::string& user,
     }
     if (WEXITSTATUS(status) != 0) {
         return failure(
-            Fault::refused,
+            Fault::invalid,
             fmt::format("{} cannot reach the milter's socket {}{}: {}; Postfix would defer every "
-                        "message. Look at the permissions of each folder on the way",
+                        "message. {}",
                         user,
                         path,
                         chrooted ? fmt::format(" from the chroot {}", queue_directory) : "",
-                        std::strerror(WEXITSTATUS(status))));
+                        std::strerror(WEXITSTATUS(status)),
+                        chrooted && inside == path
+                            ? "Take milter.socket out of the configuration file: attach puts it "
+                              "below Postfix's queue directory"
+                            : "Look at the permissions of each folder on the way"));
     }
     return {};
 }

@@ -31,7 +31,7 @@ Result<void> reload_milter(const MilterDoor& door);
 Result<void> forget_drop_in(const std::string& drop_in);
 
 /// Whether Postfix's processes reach the socket: connects as `user` from within `queue_directory`,
-/// below a chroot or not. Failure (refused): why not, and what to change.
+/// below a chroot or not. Failure (invalid): why not, and what to change.
 Result<void> reachable_from(const std::string& user,
                             const std::string& queue_directory,
                             const std::string& path,

@@ -163,7 +163,8 @@ class Planner {
                         : fmt::format("{}: mail of those who log in, or are in mynetworks; mail "
                                       "of strangers is seen and passes untouched",
                                       key));
-            } else if (!postfix_.get("smtpd_milter_maps", *door.service).empty()) {
+            } else if (auto const maps = postfix_.get("smtpd_milter_maps", *door.service);
+                       !maps.empty() && maps != "cidr:" + wish_.clients) {
                 plan_.stays.push_back(
                     fmt::format("{}: it has smtpd_milter_maps of its own, which are left alone; "
                                 "mail of mynetworks that comes in there is not judged",

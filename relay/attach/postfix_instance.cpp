@@ -86,7 +86,7 @@ Result<PostfixInstance> PostfixInstance::find(const std::string& folder) {
                            "; if it stands elsewhere, put its folder of programs into PATH");
     }
     if (asked->exit != 0) {
-        return failure(Fault::invalid,
+        return failure(Fault::corrupt,
                        fmt::format("Postfix cannot read its configuration: {}; mend that first, "
                                    "nothing was changed",
                                    first_line(asked->error)));
@@ -128,7 +128,7 @@ Result<Postfix> PostfixInstance::read() const {
     for (auto const* option : {"-x", "-n", "-F", "-P"}) {
         auto answer = output_of(postconf({option}));
         if (!answer) {
-            return failure(Fault::invalid,
+            return failure(Fault::corrupt,
                            answer.error().detail + "; mend that first, nothing was changed");
         }
         answers[i++] = std::move(*answer);

@@ -14,7 +14,13 @@ namespace {
 constexpr std::size_t file_size_max = std::size_t{16} << 20;
 
 std::unexpected<Failure> trouble(const std::string& what, const std::string& path) {
-    return failure(Fault::unavailable, fmt::format("{} {}: {}", what, path, std::strerror(errno)));
+    auto const reason = errno;
+    return failure(reason == EACCES || reason == EPERM ? Fault::invalid : Fault::unavailable,
+                   fmt::format("{} {}: {}{}",
+                               what,
+                               path,
+                               std::strerror(reason),
+                               reason == EACCES ? "; as root: sudo millrace …" : ""));
 }
 
 bool write_all(int file, const std::string& bytes) {

@@ -210,7 +210,7 @@ int attach_postfix(const Session& session, const Arguments& arguments) {
     if (attachment->record()) {
         auto const& record = *attachment->record();
         fmt::print(stderr,
-                   "millrace: attached to the Postfix of {} since {} already ({}); next: {}\n"
+                   "millrace: attached already: to the Postfix of {}, since {} ({}); next: {}\n"
                    "nothing was changed\n",
                    record.folder,
                    record.since,

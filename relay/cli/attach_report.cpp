@@ -148,8 +148,8 @@ int attach_report(const Session& session, const Arguments&) {
     auto const& file = (*settings)->milter.message_log;
     if (file.empty()) {
         return complain({Fault::not_found,
-                         "the gate writes no message log: `millrace attach postfix` sets "
-                         "milter.message_log"});
+                         "not attached, and the gate writes no message log: `millrace attach "
+                         "postfix` sets milter.message_log"});
     }
     attach::ReportMaker maker(**settings);
     bool any = false;

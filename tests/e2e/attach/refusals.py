@@ -35,7 +35,7 @@ def before_attaching(units):
         Refusal("unknown version", POSTFIX, 1, "9.9.9", _strange_version),
         Refusal("the milter does not run", POSTFIX, 69, "millrace-milter", _stopped("milter")),
         Refusal("a socket that a chrooted smtpd cannot reach", POSTFIX, 1, "chroot", _socket_outside),
-        Refusal("no terminal and no --yes", POSTFIX[:-1], 1, "--yes"),
+        Refusal("no terminal and no --yes", POSTFIX[:-1], 64, "--yes"),
         Refusal("an unknown server", ("attach", "qmail"), 64, "qmail"),
     ]
 
