@@ -17,7 +17,8 @@ MAIL = BASE | {"common/mail"}
 POLICY = MAIL | {"common/policy"}
 SMTP = MAIL | {"common/smtp"}
 NET = BASE | {"common/net"}
-CONFIG = POLICY | NET | {"common/config"}
+HANDOVER = POLICY | {"common/handover"}
+CONFIG = HANDOVER | NET | {"common/config"}
 SPOOL = NET | {"relay/spool"}
 SCHEDULE = SPOOL | {"relay/schedule"}
 PREPARE = SPOOL | POLICY | {"relay/prepare"}
@@ -25,6 +26,7 @@ ARROWS = {
     "common/base": BASE,
     "common/mail": MAIL,
     "common/policy": POLICY,
+    "common/handover": HANDOVER,
     "common/smtp": SMTP,
     "common/net": NET,
     "common/virtual": NET | SMTP,
