@@ -23,4 +23,9 @@ enum class Part { relay, milter };
 /// that is missing, unreadable, or readable by everyone although it is a secret.
 std::vector<std::string> check_files(const Settings& settings, Part part);
 
+/// Reads the secrets that a program works with from the files the settings name: handover_secret.
+/// Failure (invalid): the setting, the file, what is wrong and what to do; the secret is empty
+/// then.
+Result<void> read_secrets(Settings& settings, Part part);
+
 }  // namespace millrace::config

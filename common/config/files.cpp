@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/config/complete.hpp"
+#include "common/handover/key.hpp"
 
 namespace millrace::config {
 namespace {
@@ -33,15 +34,35 @@ void look(std::vector<std::string>& found,
     }
 }
 
+Result<void> read_key(std::string_view setting, const std::string& file, std::string& secret) {
+    secret.clear();
+    if (file.empty()) {
+        return {};
+    }
+    auto key = handover::read_handover_key(file);
+    if (!key) {
+        return failure(key.error().fault, fmt::format("{}: {}", setting, key.error().detail));
+    }
+    secret = *std::move(key);
+    return {};
+}
+
 }  // namespace
+
+Result<void> read_secrets(Settings& settings, Part part) {
+    return part == Part::milter ? read_key("milter.handover_key",
+                                           settings.milter.handover_key,
+                                           settings.milter.handover_secret)
+                                : read_key("relay.handover_key",
+                                           settings.relay.handover_key,
+                                           settings.relay.handover_secret);
+}
 
 std::vector<std::string> check_files(const Settings& settings, Part part) {
     std::vector<std::string> found;
     if (part == Part::milter) {
-        look(found, "milter.handover_key", settings.milter.handover_key, Secrecy::secret);
         return found;
     }
-    look(found, "relay.handover_key", settings.relay.handover_key, Secrecy::secret);
     for (auto const& listener : settings.relay.listeners) {
         look(found, "relay.listeners.certificate", listener.certificate, Secrecy::open);
         look(found, "relay.listeners.key", listener.key, Secrecy::secret);

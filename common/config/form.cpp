@@ -109,6 +109,16 @@ Form any() {
     return {"text", nullptr};
 }
 
+Form mailer() {
+    return {"name", [](std::string_view text) {
+                const bool good = !text.empty() && text.size() <= 64 &&
+                                  text.find_first_of(" \t:;,\"") == std::string_view::npos;
+                return good ? Objection{}
+                            : fmt::format("{} is not the name of a transport, such as millrace",
+                                          quote(text));
+            }};
+}
+
 Form host_name() {
     return {"host name", [](std::string_view text) {
                 return is_host(text) ? Objection{}

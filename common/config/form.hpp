@@ -17,5 +17,6 @@ Form socket_path();    ///< an absolute path that fits into a socket address
 Form milter_socket();  ///< `unix:/path`, `inet:port@host`, `inet6:port@host`
 Form mailbox();        ///< `postmaster@example.com`
 Form charset();
+Form mailer();  ///< a transport of Postfix, a mailer of Sendmail
 
 }  // namespace millrace::config::form

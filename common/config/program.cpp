@@ -78,7 +78,7 @@ void show_help(std::string_view name, std::string_view about) {
         default_file);
 }
 
-/// Settings and the files they name; says what is wrong.
+/// Settings and what is in the files they name; says what is wrong.
 Result<Snapshot> load_all(const std::string& file,
                           Missing missing,
                           Part part,
@@ -87,12 +87,16 @@ Result<Snapshot> load_all(const std::string& file,
     if (!settings) {
         return settings;
     }
-    auto const found = check_files(**settings, part);
+    auto found = check_files(**settings, part);
+    auto complete = std::make_shared<Settings>(**settings);
+    if (auto const read = read_secrets(*complete, part); !read) {
+        found.push_back(read.error().detail);
+    }
     if (!found.empty()) {
         return failure(Fault::invalid,
                        fmt::format("{}: {}", file, fmt::join(found, "\n" + file + ": ")));
     }
-    return settings;
+    return complete;
 }
 
 }  // namespace

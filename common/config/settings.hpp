@@ -93,6 +93,10 @@ struct Limits {
     unsigned connections = 1000;  ///< open sessions of all listeners
     unsigned connections_per_client = 100;
     unsigned window = 20'000;  ///< works held in memory; the rest waits on disk
+    /// Recipients of the account `local`, with a handover key; 0: no limit. One a second: no cron
+    /// job or monitor notices it, and of what a hacked script sends most is still here to be
+    /// removed.
+    unsigned unattributed_per_hour = 3600;
     bool operator==(const Limits&) const = default;
 };
 
@@ -145,6 +149,7 @@ struct Relay {
     std::string event_log;     ///< JSON lines file; empty: none
     std::string mail_log;      ///< Postfix's lines: a file, `syslog`, `syslog:/socket`; empty: none
     std::string handover_key;  ///< shared key file of milter and relay; empty: no header accepted
+    std::string handover_secret;  ///< its bytes: read_secrets(), never printed
     bool operator==(const Relay&) const = default;
 };
 
@@ -153,6 +158,8 @@ struct Milter {
     unsigned sessions_max = 500;
     Duration drain = std::chrono::seconds(20);
     std::string handover_key;
+    std::string handover_secret;  ///< its bytes: read_secrets(), never printed
+    std::vector<std::string> handover_mailers = {"millrace"};  ///< transports to our relay
     bool operator==(const Milter&) const = default;
     std::vector<Network4or6> trusted;  ///< clients whose mail is ours; default 127.0.0.0/8, ::1/128
     std::string message_log;           ///< JSON lines file, one object per message; empty: none

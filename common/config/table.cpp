@@ -196,9 +196,11 @@ void describe_relay(Table& t, Relay& r) {
     t.text("relay.handover_key",
            r.handover_key,
            form::absolute_path(),
-           {"Reserved for a key file shared with the milter. Not in use yet: its permissions are "
-            "checked, and the relay judges every message itself.",
-            "a later version asks for it"});
+           {"Key file shared with the milter: one line of base64, 32 random bytes or more, not "
+            "readable by everyone. With it the relay believes what the milter hands over in the "
+            "field X-Millrace-Handover: login, client, queue id and verdict; such mail is not "
+            "judged again. Empty: nobody is believed.",
+            "the milter runs beside the MTA in front of this relay"});
     t.text(
         "relay.spool.directory",
         r.spool.directory,
@@ -372,6 +374,14 @@ void describe_limits(Table& t, Limits& l, Http& h) {
              {100, 1'000'000},
              {"Recipients held in memory; the rest waits on disk.",
               "memory is scarce (about 1 KiB each), or many destinations are slow at once"});
+    t.number("relay.limits.unattributed_per_hour",
+             l.unattributed_per_hour,
+             {0, 10'000'000},
+             {"Recipients an hour for the account `local`: mail of `attached` listeners that the "
+              "milter did not hand over (cron, sendmail(1), programs that connect to the relay "
+              "themselves). What is more waits its turn, nothing is refused; 0: no limit. It holds "
+              "only with `relay.handover_key`: without, all mail is of this account.",
+              "local programs send newsletters, or never more than a few messages"});
     t.text("relay.http.address",
            h.address,
            form::address(),
@@ -434,9 +444,17 @@ void describe_milter(Table& t, Milter& m) {
     t.text("milter.handover_key",
            m.handover_key,
            form::absolute_path(),
-           {"Reserved for a key file shared with the relay. Not in use yet: its permissions are "
-            "checked, and the milter hands nothing over.",
-            "a later version asks for it"});
+           {"Key file shared with the relay, the same as `relay.handover_key`. With it and in mode "
+            "`enforce` the milter adds the field X-Millrace-Handover to mail that leaves through "
+            "the relay alone. Empty: nothing is handed over.",
+            "the relay behind this MTA is to know who sent a message"});
+    t.texts(
+        "milter.handover_mailers",
+        m.handover_mailers,
+        Form{"names", form::mailer().check},
+        {"Transports (Postfix) or mailers (Sendmail) that lead to the relay. A message gets the "
+         "handover field when all its recipients leave through one of them.",
+         "the transport to the relay has another name; Sendmail: \"relay\""});
 }
 
 std::string text_of(const policy::KnownSender& sender) {

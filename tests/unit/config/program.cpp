@@ -86,7 +86,19 @@ TEST_F(ProgramStart, CheckLooksAtTheFilesThatAreNamed) {
     EXPECT_EQ(start({"--print-config", "-c", file.c_str()}).program.exit_code, 0);
     ::chmod(secret.c_str(), 0640);
     write("none", "pw");
+    started = start({"--check", "-c", file.c_str()});
+    EXPECT_EQ(started.program.exit_code, 78);
+    EXPECT_NE(started.err.find("relay.handover_key: " + secret +
+                               " is not one line of base64: make a new key with"),
+              std::string::npos)
+        << started.err;
+    write("key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0640);
     EXPECT_EQ(start({"--check", "-c", file.c_str()}).program.exit_code, 0);
+    // Who runs has it, and nobody is shown it.
+    started = start({"-c", file.c_str()});
+    ASSERT_TRUE(started.program.settings);
+    EXPECT_EQ(started.program.settings->relay.handover_secret.size(), 32U);
+    EXPECT_EQ(start({"--print-config", "-c", file.c_str()}).out.find("AAEC"), std::string::npos);
 }
 
 TEST_F(ProgramStart, WhatItPrintsItReads) {

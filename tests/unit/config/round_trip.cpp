@@ -20,6 +20,7 @@ class Maker {
         s.milter.sessions_max = number(1, 10'000);
         s.milter.drain = milliseconds(number(0, 25'000));
         s.milter.handover_key = path();
+        s.milter.handover_mailers = {word(), "relay"};
         s.milter.message_log = path();
         s.milter.trusted = networks();
         s.gate = gate(s.relay.hostname);
@@ -101,7 +102,8 @@ class Maker {
                     number(100, 50'000),
                     number(1, 1000),
                     number(1, 1000),
-                    number(100, 1'000'000)};
+                    number(100, 1'000'000),
+                    number(0, 10'000'000)};
         r.http = {"127.0.0.9", static_cast<std::uint16_t>(number(0, 65'535)), {host()}};
         r.event_log = path();
         r.mail_log = flip() ? path() : flip() ? "syslog" : "syslog:/run/" + word();
