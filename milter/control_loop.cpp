@@ -8,6 +8,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "common/config/complete.hpp"
 #include "common/config/load.hpp"
 #include "common/config/program.hpp"
 #include "milter/libmilter_adapter.hpp"
@@ -84,7 +85,12 @@ void ControlLoop::apply(const std::string& text) {
         service_.log().error("gate.reload_failed", {{"reason", settings.error().detail}});
         return;
     }
-    service_.reload(**settings);
+    config::Settings fresh = **settings;
+    if (const auto read = config::read_secrets(fresh, config::Part::milter); !read) {
+        service_.log().error("gate.reload_failed", {{"reason", read.error().detail}});
+        return;
+    }
+    service_.reload(fresh);
     service_.log().info("gate.reloaded", {{"generation", ++generation_}});
 }
 

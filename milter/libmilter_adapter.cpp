@@ -97,7 +97,7 @@ Decision decide(SMFICTX* context, Held& held) {
     const std::string date = to_rfc5322(wall);
     const std::string unique = fmt::format("{:x}.{:016x}", unix_millis(wall), seed_from_system());
     const policy::Invention invention{.date = date, .message_id_left = unique};
-    Decision decision = held.session.end_of_message(macro(context, "i"), invention);
+    Decision decision = held.session.end_of_message(macro(context, "i"), invention, wall);
     if (held.failed) {
         decision.operations.clear();
         decision.reply = trouble();
@@ -141,8 +141,8 @@ sfsistat on_negotiate(SMFICTX* context,
             smfi_setsymlist(context, stage, const_cast<char*>(macros));
         };
         ask(SMFIM_CONNECT, "v {client_addr}");
-        ask(SMFIM_ENVFROM, "i {auth_authen}");
-        ask(SMFIM_ENVRCPT, "");
+        ask(SMFIM_ENVFROM, "i {auth_authen} {mail_addr}");
+        ask(SMFIM_ENVRCPT, "{rcpt_mailer}");
         ask(SMFIM_EOM, "i");
         ask(SMFIM_EOH, "i");  // libmilter before 8.17.2 swaps this list with the one above
     }
@@ -173,14 +173,16 @@ sfsistat on_mail(SMFICTX* context, char** arguments) noexcept {
         const char* sender = arguments[0];
         held.session.begin({.sender = sender != nullptr ? sender : "",
                             .parameters = parameters,
-                            .account = macro(context, "{auth_authen}")},
+                            .account = macro(context, "{auth_authen}"),
+                            .resolved = macro(context, "{mail_addr}")},
                            service->rules());
     });
 }
 
 sfsistat on_recipient(SMFICTX* context, char** arguments) noexcept {
     return without_reply(context, "recipient", [&](Held& held) {
-        held.session.recipient(arguments[0] != nullptr ? arguments[0] : "");
+        held.session.recipient(arguments[0] != nullptr ? arguments[0] : "",
+                               macro(context, "{rcpt_mailer}"));
     });
 }
 

@@ -40,6 +40,10 @@ bool Rules::covers(std::string_view sender, const std::map<std::string, unsigned
             })));
 }
 
+bool Rules::leads_to_relay(std::string_view mailer) const {
+    return std::ranges::find(handover_mailers, mailer) != handover_mailers.end();
+}
+
 PinnedRules make_rules(const config::Settings& settings) {
     auto rules = std::make_shared<Rules>();
     rules->gate = settings.gate;
@@ -48,6 +52,8 @@ PinnedRules make_rules(const config::Settings& settings) {
     rules->trusted = settings.milter.trusted;
     rules->only_from = settings.milter.only_from;
     rules->only_to = settings.milter.only_to;
+    rules->handover_secret = settings.milter.handover_secret;
+    rules->handover_mailers = settings.milter.handover_mailers;
     if (rules->trusted.empty()) {
         rules->trusted = {*Network4or6::parse("127.0.0.0/8"), *Network4or6::parse("::1/128")};
     }

@@ -17,6 +17,8 @@ struct Rules {
     policy::Settings gate;
     std::vector<Network4or6> trusted;
     std::vector<std::string> only_from, only_to;  ///< domains, or `.parents`; empty: all
+    std::string handover_secret;  ///< empty: nothing is handed over to the relay
+    std::vector<std::string> handover_mailers;
 
     /// Whether mail of this client is ours to judge. `192.0.2.1`, `2001:db8::1`, or Sendmail's
     /// `IPv6:2001:db8::1`; what is no address is nobody's.
@@ -24,6 +26,8 @@ struct Rules {
     /// Whether mail from this envelope sender to these domains is the gate's (`only_from`,
     /// `only_to`).
     bool covers(std::string_view sender, const std::map<std::string, unsigned>& to) const;
+    /// Whether mail that leaves through this transport or mailer goes to our relay.
+    bool leads_to_relay(std::string_view mailer) const;
 };
 
 using PinnedRules = std::shared_ptr<const Rules>;

@@ -27,6 +27,21 @@ std::string_view word(policy::Origin origin) {
     return "smtp";
 }
 
+/// Nobody but us writes the handover field: one that came with the message is forged.
+void remove_forged(std::span<const mail::HeaderField> fields, policy::Outcome& outcome) {
+    const std::size_t forged = mail::count_fields(fields, handover::field_name);
+    if (forged == 0 || outcome.verdict.kind == policy::Verdict::Kind::untouched) {
+        return;
+    }
+    for (std::size_t nth = forged; nth > 0; --nth) {
+        outcome.edits.push_back({.kind = policy::Edit::Kind::remove,
+                                 .name = std::string(handover::field_name),
+                                 .value = {},
+                                 .nth = static_cast<unsigned>(nth)});
+    }
+    outcome.defects.push_back({"handover-forged", "X-Millrace-Handover came with the message"});
+}
+
 }  // namespace
 
 void Session::connect(const Client& client) {
@@ -44,6 +59,7 @@ void Session::begin(const MailCommand& command, PinnedRules rules) {
         sender = sender.substr(1, sender.size() - 2);
     }
     sender_ = sender;
+    resolved_sender_ = sendmail_ || command.resolved.empty() ? sender : command.resolved;
     account_ = command.account;
     smtputf8_ = std::ranges::any_of(command.parameters, [](std::string_view parameter) {
         return mail::same_name(parameter, "SMTPUTF8");
@@ -51,8 +67,9 @@ void Session::begin(const MailCommand& command, PinnedRules rules) {
     rules_ = std::move(rules);
 }
 
-void Session::recipient(std::string_view path) {
+void Session::recipient(std::string_view path, std::string_view mailer) {
     ++recipients_;
+    elsewhere_ = elsewhere_ || !rules_ || !rules_->leads_to_relay(mailer);
     const auto at = path.rfind('@');
     if (at == std::string_view::npos || to_.size() >= destinations_max) {
         return;
@@ -73,10 +90,11 @@ void Session::header(std::string_view name, std::string_view value) {
 }
 
 void Session::abort() {
-    in_message_ = brackets_ = smtputf8_ = overflow_ = false;
+    in_message_ = brackets_ = smtputf8_ = overflow_ = elsewhere_ = false;
     recipients_ = 0;
     to_.clear();
     sender_.clear();
+    resolved_sender_.clear();
     account_.clear();
     bytes_.clear();
     extents_.clear();
@@ -87,11 +105,14 @@ void Session::abort() {
     rules_.reset();
 }
 
-Decision Session::end_of_message(std::string_view queue_id, const policy::Invention& invention) {
+Decision Session::end_of_message(std::string_view queue_id,
+                                 const policy::Invention& invention,
+                                 Time wall) {
     const policy::Origin from = origin();
     const bool ours = from != policy::Origin::smtp;
     const bool covered = rules_ && rules_->covers(sender_, to_);
-    Decision decision = overflow_ && ours && covered ? too_large() : judge(invention);
+    Decision decision =
+        overflow_ && ours && covered ? too_large() : judge({queue_id, invention, wall});
     Report& report = decision.report;
     report.queue_id = queue_id;
     report.origin = word(from);
@@ -109,7 +130,7 @@ Decision Session::end_of_message(std::string_view queue_id, const policy::Invent
     return decision;
 }
 
-Decision Session::judge(const policy::Invention& invention) const {
+Decision Session::judge(const Ending& ending) const {
     Decision decision;
     if (!rules_) {  // end-of-message without MAIL: not of this protocol
         decision.reply = trouble();
@@ -117,8 +138,7 @@ Decision Session::judge(const policy::Invention& invention) const {
         return decision;
     }
     if (origin() == policy::Origin::smtp || !rules_->covers(sender_, to_)) {
-        decision.report.verdict = "untouched";
-        return decision;
+        return pass_untouched(ending);
     }
     const policy::Envelope envelope{.mail_from = sender_,
                                     .account = account_,
@@ -126,7 +146,8 @@ Decision Session::judge(const policy::Invention& invention) const {
                                     .smtputf8 = smtputf8_,
                                     .mta_adds_message_id = sendmail_};
     const std::vector<mail::HeaderField> block = fields();
-    policy::Outcome outcome = policy::evaluate(envelope, block, rules_->gate, invention);
+    policy::Outcome outcome = policy::evaluate(envelope, block, rules_->gate, ending.invention);
+    remove_forged(block, outcome);
     Report& report = decision.report;
     report.tag = outcome.tag;
     report.defects = std::move(outcome.defects);
@@ -159,6 +180,9 @@ Decision Session::judge(const policy::Invention& invention) const {
                           outcome.verdict.text};
         return decision;
     }
+    if (auto edit = handover(handover::Verdict::judged, report.tag, ending)) {
+        outcome.edits.push_back(*std::move(edit));
+    }
     if (auto plan = plan_edits(outcome.edits, block)) {
         decision.operations = std::move(*plan);
     } else {
@@ -167,6 +191,41 @@ Decision Session::judge(const policy::Invention& invention) const {
         report.defects.push_back({"internal", plan.error().detail});
     }
     return decision;
+}
+
+/// Foreign mail keeps every byte; the relay is only told that it is foreign.
+Decision Session::pass_untouched(const Ending& ending) const {
+    Decision decision;
+    decision.report.verdict = "untouched";
+    if (const auto edit = handover(handover::Verdict::untouched, {}, ending)) {
+        if (auto plan = plan_edits({&*edit, 1}, fields())) {
+            decision.operations = std::move(*plan);
+        }
+    }
+    return decision;
+}
+
+/// Only in enforce mode, and only when no copy of the message stays here or goes another way: its
+/// copies would differ, and people would see the field.
+std::optional<policy::Edit> Session::handover(handover::Verdict verdict,
+                                              std::string_view tag,
+                                              const Ending& ending) const {
+    if (rules_->gate.mode != policy::Mode::enforce || rules_->handover_secret.empty() ||
+        overflow_ || recipients_ == 0 || elsewhere_) {
+        return std::nullopt;
+    }
+    const handover::Handover told{.time = unix_seconds(ending.wall),
+                                  .queue_id = std::string(ending.queue_id),
+                                  .account = account_,
+                                  .client = client_,
+                                  .origin = origin(),
+                                  .verdict = verdict,
+                                  .tag = std::string(tag),
+                                  .sender = handover::digest_of(resolved_sender_)};
+    policy::Edit edit{.kind = policy::Edit::Kind::append,
+                      .name = std::string(handover::field_name),
+                      .value = handover::field_value(told, rules_->handover_secret)};
+    return edit.value.empty() ? std::nullopt : std::optional(std::move(edit));
 }
 
 Decision Session::too_large() const {

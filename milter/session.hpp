@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/handover/handover.hpp"
 #include "common/policy/gate.hpp"
 #include "milter/edit_plan.hpp"
 #include "milter/reply.hpp"
@@ -25,6 +27,8 @@ struct MailCommand {
     std::string_view sender;                       ///< argv[0]: `<a@b>`, or `a@b` from pickup
     std::span<const std::string_view> parameters;  ///< `SMTPUTF8`, `BODY=8BITMIME`, …
     std::string_view account;                      ///< macro {auth_authen}: the SASL user
+    std::string_view resolved{};  ///< macro {mail_addr}: the sender as Postfix completes it, since
+                                  ///< the relay will see it so; may be empty
 };
 
 /// What the log says about one message.
@@ -61,15 +65,19 @@ class Session {
     void connect(const Client& client);
     /// Begins a message under these rules, which stay pinned until its end.
     void begin(const MailCommand& command, PinnedRules rules);
-    /// path: as the MTA passes it, `<a@b>`.
-    void recipient(std::string_view path);
+    /// path: as the MTA passes it, `<a@b>`. mailer: macro {rcpt_mailer}, the transport it leaves by;
+    /// empty when the MTA does not tell.
+    void recipient(std::string_view path, std::string_view mailer);
     /// name and value as the MTA passes them (with SMFIP_HDR_LEADSPC); both are copied.
     /// Over block_max bytes in all they are not kept, and the message is refused (552 5.3.4).
     void header(std::string_view name, std::string_view value);
     /// The message is over without an end: RSET, or the client went away.
     void abort();
-    /// Decides, and forgets the message. May throw only std::bad_alloc.
-    Decision end_of_message(std::string_view queue_id, const policy::Invention& invention);
+    /// Decides, and forgets the message. May throw only std::bad_alloc. wall: what the clock on the
+    /// wall says, for the handover.
+    Decision end_of_message(std::string_view queue_id,
+                            const policy::Invention& invention,
+                            Time wall);
 
     bool in_message() const { return in_message_; }
 
@@ -81,7 +89,17 @@ class Session {
 
     std::vector<mail::HeaderField> fields() const;
     policy::Origin origin() const;
-    Decision judge(const policy::Invention& invention) const;
+    struct Ending {
+        std::string_view queue_id;
+        const policy::Invention& invention;
+        Time wall;
+    };
+    Decision judge(const Ending& ending) const;
+    Decision pass_untouched(const Ending& ending) const;
+    /// The field for the relay; none when it is not to be told.
+    std::optional<policy::Edit> handover(handover::Verdict verdict,
+                                         std::string_view tag,
+                                         const Ending& ending) const;
     Decision too_large() const;
     void describe(Report& report) const;
 
@@ -93,9 +111,11 @@ class Session {
     bool brackets_ = false;  ///< the sender stood in <>: the message came by SMTP
     bool smtputf8_ = false;
     bool overflow_ = false;
+    bool elsewhere_ = false;  ///< a recipient does not leave through our relay, or nobody knows
     unsigned recipients_ = 0;
     std::map<std::string, unsigned> to_;  ///< at most destinations_max; recipients_ counts all
     std::string sender_;
+    std::string resolved_sender_;  ///< the same, completed by Postfix where it knows
     std::string account_;
     std::string bytes_;  ///< names and values one after the other
     std::vector<Extent> extents_;

@@ -1,5 +1,7 @@
 #include "milter/session.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -22,6 +24,8 @@ PinnedRules rules(config::Settings s = settings()) {
     return make_rules(s);
 }
 
+const Time now = from_unix_millis(1'795'508'130'000);
+
 const Client postfix{.mta = "Postfix 3.7.11", .address = "127.0.0.1"};
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
@@ -36,13 +40,14 @@ Decision send(Session& session,
               const Fields& fields,
               std::string_view sender = "<a@example.com>",
               PinnedRules pinned = rules(),
-              std::string_view account = {}) {
+              std::string_view account = {},
+              std::string_view mailer = "smtp") {
     session.begin({.sender = sender, .parameters = {}, .account = account}, std::move(pinned));
-    session.recipient("<rose@Garden.test>");
+    session.recipient("<rose@Garden.test>", mailer);
     for (const auto& [name, value] : fields) {
         session.header(name, value);
     }
-    return session.end_of_message("Q1", invention);
+    return session.end_of_message("Q1", invention, now);
 }
 
 Fields with_subject(std::string value) {
@@ -193,7 +198,7 @@ TEST(Session, RulesStayPinnedFromMailOn) {
     for (const auto& [name, value] : without("Message-ID")) {
         session.header(name, value);
     }
-    EXPECT_EQ(session.end_of_message("Q", invention).reply.kind, Reply::Kind::reject);
+    EXPECT_EQ(session.end_of_message("Q", invention, now).reply.kind, Reply::Kind::reject);
 }
 
 TEST(Session, AHeaderBlockWithoutEndIsRefusedAndForgotten) {
@@ -204,7 +209,7 @@ TEST(Session, AHeaderBlockWithoutEndIsRefusedAndForgotten) {
     for (std::size_t sent = 0; sent <= block_max; sent += big.size()) {
         session.header("X-Big", big);
     }
-    const Decision d = session.end_of_message("Q", invention);
+    const Decision d = session.end_of_message("Q", invention, now);
     EXPECT_EQ(d.reply.code, "552");
     EXPECT_EQ(d.reply.enhanced, "5.3.4");
     EXPECT_EQ(send(session, whole).report.verdict, "accept");
@@ -213,7 +218,150 @@ TEST(Session, AHeaderBlockWithoutEndIsRefusedAndForgotten) {
 TEST(Session, EndWithoutMailIsOurTrouble) {
     Session session;
     session.connect(postfix);
-    EXPECT_EQ(session.end_of_message("Q", invention).reply.kind, Reply::Kind::tempfail);
+    EXPECT_EQ(session.end_of_message("Q", invention, now).reply.kind, Reply::Kind::tempfail);
+}
+
+// ---- the handover to the relay
+
+constexpr std::string_view key = "0123456789abcdef0123456789abcdef";
+
+PinnedRules handing_over(config::Settings s = settings()) {
+    s.milter.handover_secret = key;
+    return make_rules(s);
+}
+
+std::optional<handover::Handover> handed(const Decision& d) {
+    std::optional<handover::Handover> found;
+    for (const Operation& o : d.operations) {
+        if (o.name != handover::field_name || o.value.empty()) continue;
+        EXPECT_FALSE(found) << "two of them";
+        EXPECT_EQ(&o, &d.operations.back()) << "behind all other edits";
+        const auto told = handover::read(o.value, std::string(key));
+        EXPECT_TRUE(told);
+        if (told) found = *told;
+    }
+    return found;
+}
+
+TEST(Handover, TellsTheRelayWhoseMailItIs) {
+    Session session;
+    session.connect({.mta = "Postfix 3.7.11", .address = "192.0.2.7"});
+    Fields fields = with_subject(" caf\xc3\xa9");
+    fields.push_back({"X-tag", " spring"});
+    const Decision d =
+        send(session, fields, "<a@example.com>", handing_over(), "alice", "millrace");
+    EXPECT_EQ(d.report.edits, 1u) << "the gate's own";
+    const auto told = handed(d);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(*told,
+              (handover::Handover{.time = 1'795'508'130,
+                                  .queue_id = "Q1",
+                                  .account = "alice",
+                                  .client = "192.0.2.7",
+                                  .origin = policy::Origin::submission,
+                                  .verdict = handover::Verdict::judged,
+                                  .tag = "spring",
+                                  .sender = handover::digest_of("a@example.com")}));
+}
+
+TEST(Handover, ForeignMailIsOnlySaidToBeForeign) {
+    Session session;
+    session.connect({.mta = "Postfix 3.7.11", .address = "192.0.2.7"});
+    const Decision d = send(session,
+                            {{"Subject", " caf\xe9"}, {"X-Millrace-Handover", " forged"}},
+                            "<a@b.example>",
+                            handing_over(),
+                            {},
+                            "millrace");
+    EXPECT_EQ(d.report.verdict, "untouched");
+    ASSERT_EQ(d.operations.size(), 1u) << "what came stays, whatever it is";
+    const auto told = handed(d);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->verdict, handover::Verdict::untouched);
+    EXPECT_EQ(told->origin, policy::Origin::smtp);
+    EXPECT_EQ(told->account + told->tag, "");
+}
+
+TEST(Handover, OurMailThatTheGateDoesNotCoverKeepsItsLogin) {
+    auto s = settings();
+    s.milter.only_from = {"other.example"};
+    Session session;
+    session.connect(postfix);
+    const Decision d = send(session, whole, "<a@example.com>", handing_over(s), "anna", "millrace");
+    const auto told = handed(d);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->verdict, handover::Verdict::untouched);
+    EXPECT_EQ(told->account, "anna");
+}
+
+TEST(Handover, OnlyWhenEveryCopyLeavesThroughTheRelay) {
+    Session session;
+    session.connect(postfix);
+    const auto with = [&](const std::vector<std::string_view>& mailers, const PinnedRules& r) {
+        session.begin({.sender = "<a@example.com>", .parameters = {}, .account = {}}, r);
+        for (const std::string_view mailer : mailers) {
+            session.recipient("<rose@garden.test>", mailer);
+        }
+        for (const auto& [name, value] : whole) {
+            session.header(name, value);
+        }
+        return session.end_of_message("Q1", invention, now).operations.size();
+    };
+    const PinnedRules r = handing_over();
+    EXPECT_EQ(with({"millrace", "millrace"}, r), 1u);
+    EXPECT_EQ(with({"millrace", "local"}, r), 0u);
+    EXPECT_EQ(with({"local", "millrace"}, r), 0u);
+    EXPECT_EQ(with({""}, r), 0u) << "an MTA that does not tell";
+    EXPECT_EQ(with({}, r), 0u);
+    EXPECT_EQ(with({"millrace"}, rules()), 0u) << "no key";
+    auto s = settings();
+    s.gate.mode = policy::Mode::report_only;
+    EXPECT_EQ(with({"millrace"}, handing_over(s)), 0u) << "report-only changes nothing";
+    s = settings();
+    s.milter.handover_mailers = {"relay", "esmtp"};
+    EXPECT_EQ(with({"relay", "esmtp"}, handing_over(s)), 1u);
+    EXPECT_EQ(with({"millrace"}, handing_over(s)), 0u);
+}
+
+TEST(Handover, ForgedFieldsOfOurSideAreTakenOut) {
+    Session session;
+    session.connect(postfix);
+    Fields fields = whole;
+    fields.insert(fields.begin(), {"X-Millrace-Handover", " v=1"});
+    fields.push_back({"x-millrace-handover", " caf\xe9"});
+    for (const std::string_view mailer : {"millrace", "local"}) {
+        const Decision d = send(session, fields, "<a@example.com>", handing_over(), {}, mailer);
+        ASSERT_GE(d.operations.size(), 2u);
+        const std::size_t own = mailer == "millrace" ? 1 : 0;
+        EXPECT_EQ(handed(d).has_value(), own == 1);
+        const std::size_t first = d.operations.size() - own - 2;
+        EXPECT_EQ(d.operations[first],
+                  (Operation{.name = "X-Millrace-Handover", .value = {}, .index = 2}));
+        EXPECT_EQ(d.operations[first + 1],
+                  (Operation{.name = "X-Millrace-Handover", .value = {}, .index = 1}));
+        if (own == 1) {
+            EXPECT_EQ(d.operations.back().kind, Operation::Kind::insert) << "not before namesakes";
+        }
+        EXPECT_TRUE(std::ranges::any_of(d.report.defects, [](const policy::Defect& defect) {
+            return defect.code == "handover-forged";
+        }));
+    }
+}
+
+TEST(Handover, TheSenderIsTheOneThatPostfixCompletes) {
+    Session session;
+    session.connect(postfix);
+    const auto sender_of = [&](std::string_view resolved) {
+        session.begin({.sender = "<root>", .parameters = {}, .account = {}, .resolved = resolved},
+                      handing_over());
+        session.recipient("<rose@garden.test>", "millrace");
+        for (const auto& [name, value] : whole) {
+            session.header(name, value);
+        }
+        return handed(session.end_of_message("Q1", invention, now)).value().sender;
+    };
+    EXPECT_EQ(sender_of("root@mx.example.com"), handover::digest_of("root@mx.example.com"));
+    EXPECT_EQ(sender_of(""), handover::digest_of("root"));
 }
 
 // Reliability T6: whatever was told before, the next message's decision is that of a fresh object.
