@@ -68,7 +68,24 @@ void read_trace(const Reception& reception, std::string_view message, Envelope& 
     }
 }
 
+// What the milter has told stands above all guesses. XFORWARD may know the client's name too.
+void believe(const handover::Handover& handed, const smtp::Forwarded& forwarded, Arrival& arrival) {
+    Envelope& envelope = arrival.envelope;
+    envelope.account = smtp::harmless(account_of(handed));
+    envelope.mta_queue_id = smtp::harmless(handed.queue_id);
+    if (forwarded.address.empty() || forwarded.address != handed.client) {
+        envelope.client = smtp::harmless(client_text(handed));
+    }
+    arrival.origin = handed.origin;
+    arrival.judge = handed.verdict == handover::Verdict::judged ? Judge::judged : Judge::bystander;
+    arrival.tag = handed.tag;
+}
+
 }  // namespace
+
+bool believes_handovers(const config::Settings& settings, const config::Listener& listener) {
+    return listener.profile == config::Profile::attached && !settings.relay.handover_secret.empty();
+}
 
 std::string client_text(const smtp::Forwarded& forwarded, const Endpoint& client) {
     if (forwarded.address.empty()) {
@@ -95,7 +112,7 @@ Arrival make_arrival(const Reception& reception, std::string message) {
     for (const smtp::RcptArguments& recipient : reception.transaction.recipients) {
         envelope.recipients.push_back(recipient_of(recipient, reception.settings.relay.hostname));
     }
-    envelope.account = "local";
+    envelope.account = unattributed;
     envelope.ret = mail.ret;
     envelope.envid = mail.envid;
     envelope.received = reception.now;
@@ -108,6 +125,7 @@ Arrival make_arrival(const Reception& reception, std::string message) {
     const bool ours = is_ours(reception.forwarded, reception.listener);
     arrival.origin = ours ? policy::Origin::submission : policy::Origin::smtp;
     arrival.judge = ours ? Judge::act : Judge::bystander;
+    if (reception.handed) believe(*reception.handed, reception.forwarded, arrival);
     arrival.declared_8bit = mail.body == smtp::BodyKind::eight_bit_mime;
     arrival.session = session_of(reception);
     arrival.wall = reception.wall;
@@ -121,6 +139,7 @@ Rules rules_of(const config::Settings& settings, const config::Listener& listene
     rules.hostname = settings.relay.hostname;
     rules.long_lines = attached ? LongLines::reencode : LongLines::refuse;
     rules.remove_bcc = !attached;
+    rules.remove = handover::field_name;
     return rules;
 }
 
@@ -141,6 +160,19 @@ NewMail new_mail(Prepared prepared, Time now) {
     mail.envelope = std::move(prepared.envelope);
     mail.body = std::move(prepared.body);
     return mail;
+}
+
+std::size_t slow_down(NewMail& mail, Pace& pace, Time now) {
+    std::size_t waiting = 0;
+    for (Work& work : mail.works) {
+        work.due = pace.take(now);
+        if (work.due <= now) continue;
+        work.last_reply = "account " + work.account + " is limited to " +
+                          std::to_string(pace.per_hour()) +
+                          " recipients an hour (relay.limits.unattributed_per_hour)";
+        ++waiting;
+    }
+    return waiting;
 }
 
 }  // namespace millrace::relay

@@ -6,6 +6,8 @@
 #include "common/net/endpoint.hpp"
 #include "common/net/stream.hpp"
 #include "common/smtp/server_session.hpp"
+#include "relay/intake/attribution.hpp"
+#include "relay/intake/pace.hpp"
 #include "relay/prepare/prepare.hpp"
 #include "relay/spool/spool.hpp"
 
@@ -23,6 +25,7 @@ struct Reception {
     std::string helo;
     bool extended = false;
     std::optional<TlsInfo> tls;
+    const std::optional<handover::Handover>& handed;  ///< by the milter, and believed
     MessageId id;
     Time now{};   ///< of the project's time line
     Time wall{};  ///< what the wall clock says
@@ -31,6 +34,12 @@ struct Reception {
 /// Who the message came from, for logs: of an attached MTA that told it, the MTA's client, else our
 /// own: `name [192.0.2.1]`.
 std::string client_text(const smtp::Forwarded& forwarded, const Endpoint& client);
+
+/// The account of mail that nobody has put a name to.
+constexpr std::string_view unattributed = "local";
+
+/// Whether this listener believes the milter, and limits who comes without its word.
+bool believes_handovers(const config::Settings& settings, const config::Listener& listener);
 
 /// Where a recipient's domain is queued: lower-case A-label; an address literal in brackets; our
 /// own name for `<Postmaster>`.
@@ -42,5 +51,8 @@ Arrival make_arrival(const Reception& reception, std::string message);
 Rules rules_of(const config::Settings& settings, const config::Listener& listener);
 /// One piece of work per recipient, due at once.
 NewMail new_mail(Prepared prepared, Time now);
+/// Gives each recipient its moment. What has to wait says why in its last reply, so that the reason
+/// is there after a restart too. Returns how many wait.
+std::size_t slow_down(NewMail& mail, Pace& pace, Time now);
 
 }  // namespace millrace::relay

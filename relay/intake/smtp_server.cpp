@@ -55,6 +55,7 @@ struct SmtpServer::Rooms {
           in_flight(std::max(in_flight_max, settings->relay.limits.message_size * 2)),
           seats(world.executor, WaitingLine::Order::loose),
           room(world.executor, WaitingLine::Order::strict),
+          unattributed(world.clock.now()),
           doors(world.executor, world.log, "intake.doors"),
           conversations(world.executor, world.log, "intake.sessions"),
           timers(world.executor, world.log, "intake.timers") {
@@ -67,6 +68,11 @@ struct SmtpServer::Rooms {
         world.metrics.gauge("millrace_intake_in_flight_bytes",
                             "Bytes of messages that are coming in.",
                             [this] { return static_cast<double>(in_flight.held()); });
+        limit();
+    }
+
+    void limit() {
+        unattributed.limit(settings->relay.limits.unattributed_per_hour, world.clock.now());
     }
 
     // A session's place, given back however it ends.
@@ -147,8 +153,14 @@ struct SmtpServer::Rooms {
                                     std::size_t index,
                                     const Address& client) {
         connections.add();
-        const IntakeDesk desk{
-            world.clock, world.log, world.acceptor, in_flight, room, waiting_for_spool, counters};
+        const IntakeDesk desk{world.clock,
+                              world.log,
+                              world.acceptor,
+                              in_flight,
+                              room,
+                              waiting_for_spool,
+                              counters,
+                              unattributed};
         auto session =
             std::make_shared<SmtpSession>(desk, settings, profiles[index], std::move(stream));
         return std::make_unique<Seat>(*this, std::move(session), client);
@@ -199,6 +211,7 @@ struct SmtpServer::Rooms {
     Counter& connections;
     Counter& turned;
     InFlight in_flight;
+    Pace unattributed;
     std::set<SmtpSession*> open;
     std::map<Address, unsigned> per_client;
     std::size_t turning_away = 0;
@@ -256,6 +269,7 @@ void SmtpServer::configure(config::Snapshot settings) {
     }
     rooms_->settings = std::move(settings);
     rooms_->seats.advance();  // there may be more of them now
+    rooms_->limit();
 }
 
 std::size_t SmtpServer::waiting() const {

@@ -319,6 +319,7 @@ Task<std::optional<Step>> SmtpSession::take_chunk(Step chunk) {
 Task<Reply> SmtpSession::store(std::string message) {
     const Time now = desk_.clock.now();
     const Time wall = desk_.clock.wall();
+    const Attribution attributed = attribution(message, wall);
     const Reception reception{protocol_.transaction(),
                               protocol_.forwarded(),
                               *settings_,
@@ -328,6 +329,7 @@ Task<Reply> SmtpSession::store(std::string message) {
                               protocol_.helo(),
                               protocol_.extended(),
                               stream_->tls(),
+                              attributed.handed,
                               desk_.acceptor.next_id(),
                               now,
                               wall};
@@ -367,10 +369,43 @@ Task<Result<void>> SmtpSession::hand_in(NewMail mail) {
     }
 }
 
+Attribution SmtpSession::attribution(std::string_view message, Time wall) {
+    if (!trusted_ || !believes_handovers(*settings_, listener_)) return {};
+    const std::string sender = protocol_.transaction().mail.path.address();
+    Attribution found = attribute(message,
+                                  {settings_->relay.handover_secret,
+                                   sender,
+                                   protocol_.forwarded().ident,
+                                   wall,
+                                   settings_->relay.delivery.expire_after});
+    if (!found.invalid.empty()) {
+        desk_.log.warning("intake.handover_invalid",
+                          {{"why", found.invalid},
+                           {"from", sender},
+                           {"client", client_text(protocol_.forwarded(), client_)},
+                           {"mta_id", smtp::harmless(protocol_.forwarded().ident)}});
+    }
+    return found;
+}
+
+void SmtpSession::slow_down_unattributed(NewMail& mail, Time now) {
+    if (!believes_handovers(*settings_, listener_) || mail.envelope.account != unattributed) return;
+    if (const std::size_t waiting = slow_down(mail, desk_.unattributed, now); waiting > 0) {
+        desk_.log.info("intake.slowed_down",
+                       {{"id", mail.envelope.id.text()},
+                        {"account", mail.envelope.account},
+                        {"nrcpt", waiting},
+                        {"last_in", to_human(mail.works.back().due - now)},
+                        {"per_hour", desk_.unattributed.per_hour()}});
+    }
+}
+
 Task<Reply> SmtpSession::hand_over(Prepared prepared) {
     const Envelope envelope = prepared.envelope;
     const policy::Outcome outcome = std::move(prepared.outcome);
-    NewMail mail = new_mail(std::move(prepared), desk_.clock.now());
+    const Time now = desk_.clock.now();
+    NewMail mail = new_mail(std::move(prepared), now);
+    slow_down_unattributed(mail, now);
     const auto taken = co_await hand_in(std::move(mail));
     const std::string id = envelope.id.text();
     if (taken) {
@@ -381,6 +416,7 @@ Task<Reply> SmtpSession::hand_over(Prepared prepared) {
                         {"nrcpt", envelope.recipients.size()},
                         {"size", envelope.size},
                         {"client", envelope.client},
+                        {"account", envelope.account},
                         {"helo", smtp::harmless(protocol_.helo())},
                         {"tag", envelope.tag},
                         {"mta_id", envelope.mta_queue_id},

@@ -15,7 +15,9 @@
 #include "common/smtp/data_reader.hpp"
 #include "common/smtp/server_session.hpp"
 #include "relay/intake/acceptor.hpp"
+#include "relay/intake/attribution.hpp"
 #include "relay/intake/in_flight.hpp"
+#include "relay/intake/pace.hpp"
 #include "relay/intake/waiting_line.hpp"
 #include "relay/prepare/prepare.hpp"
 
@@ -41,6 +43,7 @@ struct IntakeDesk {
     WaitingLine& room;            ///< for room in in_flight
     unsigned& waiting_for_spool;  ///< sessions whose message the spool does not take yet
     IntakeCounters& counters;
+    Pace& unattributed;  ///< of the account `local`
 };
 
 /// Whether a client waits better than it tries again: an MTA in front of us, which would put its
@@ -81,6 +84,8 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     Task<std::optional<smtp::Step>> take_chunk(smtp::Step chunk);
     Task<smtp::Reply> store(std::string message);
     Task<smtp::Reply> hand_over(Prepared prepared);
+    Attribution attribution(std::string_view message, Time wall);
+    void slow_down_unattributed(NewMail& mail, Time now);
     Task<bool> shake_hands();
     /// Sets the share, waiting for it when the client is patient; false: there is no room.
     Task<bool> hold(InFlight::Share& share, std::uint64_t bytes);

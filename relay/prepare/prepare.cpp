@@ -40,7 +40,7 @@ class Preparation {
 
   private:
     bool enforcing() const {
-        return arrival_.judge == Judge::act && gate_.mode == policy::Mode::enforce;
+        return arrival_.judge != Judge::bystander && gate_.mode == policy::Mode::enforce;
     }
 
     void read() {
@@ -116,7 +116,7 @@ class Preparation {
                                         false};
         policy::Outcome judged =
             policy::evaluate(envelope, block_.fields, gate_, arrival_.invention);
-        outcome_.tag = std::move(judged.tag);
+        outcome_.tag = arrival_.tag.empty() ? std::move(judged.tag) : arrival_.tag;
         outcome_.bulk = judged.bulk;
         if (arrival_.judge != Judge::act) {
             outcome_.verdict.kind = Verdict::Kind::untouched;
@@ -131,7 +131,7 @@ class Preparation {
 
     // H41 and H42.
     bool check_body() {
-        if (arrival_.judge != Judge::act) return false;
+        if (arrival_.judge == Judge::bystander) return false;
         if (scan_.has_8bit && !arrival_.declared_8bit) {
             if (body_fault(Check::body_8bit, gate_.action(Check::body_8bit), "8-bit body")) {
                 return true;

@@ -14,8 +14,9 @@ namespace millrace::relay {
 
 /// What the gate may do with a message.
 enum class Judge {
-    act,       ///< mail the operator's side submits: refuse and repair by the settings
-    judged,    ///< the milter has judged it already (design §6): only tag and class are read
+    act,     ///< mail the operator's side submits: refuse and repair by the settings
+    judged,  ///< the milter has judged the header (design §6): only tag and class are read of it;
+             ///< the body, which no milter of ours sees, is judged as for act
     bystander  ///< mail from others: passes byte for byte under the trace field
 };
 
@@ -41,6 +42,7 @@ struct Arrival {
     std::string message;  ///< CRLF line ends, no dot-stuffing
     policy::Origin origin = policy::Origin::submission;
     Judge judge = Judge::act;
+    std::string tag;             ///< as the milter has found it; empty: to be read from the message
     bool declared_8bit = false;  ///< BODY=8BITMIME was in MAIL
     Session session;
     Time wall{};  ///< for the trace field

@@ -105,6 +105,23 @@ TEST_F(PrepareTest, WhatTheMilterHasJudgedIsNotJudgedAgain) {
     EXPECT_EQ(prepared.envelope.klass, Class::bulk);
 }
 
+TEST_F(PrepareTest, TheMiltersTagCounts) {
+    arrival.judge = Judge::judged;
+    arrival.tag = "from-the-milter";
+    EXPECT_EQ(accepted(head + "X-tag: spring\r\n\r\nx\r\n").envelope.tag, "from-the-milter");
+}
+
+// The milter sees no body: what it could not judge is judged here.
+TEST_F(PrepareTest, TheBodyOfJudgedMailIsMendedAllTheSame) {
+    arrival.judge = Judge::judged;
+    const Prepared prepared =
+        accepted(head + "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n" +
+                 std::string(2000, 'x') + "\r\n");
+    EXPECT_TRUE(has_defect(prepared, "H41"));
+    EXPECT_EQ(prepared.body->find(std::string(999, 'x')), std::string::npos);
+    EXPECT_NE(prepared.body->find("quoted-printable"), std::string::npos);
+}
+
 TEST_F(PrepareTest, FieldsForUsAloneAreTakenOut) {
     rules.remove = "X-Millrace-Handover";
     rules.remove_bcc = true;
