@@ -86,15 +86,16 @@ def _ensure_users():
 
 class PrivatePostfix:
     def __init__(self, relayhost, milter=None, port=0, folder=None, settings=None, name="mx.example.com",
-                 processes=100, wrapper=()):
+                 processes=100, wrapper=(), transport=None):
         """relayhost: (host, port) everything goes to. milter: Postfix's name of its socket, or a list of them.
-        settings: further main.cf parameters, which win. wrapper: put before the command of the master."""
+        settings: further main.cf parameters, which win. wrapper: put before the command of the master.
+        transport: name of a service of its own through which everything leaves, with XFORWARD, as attach sets up."""
         self.port = port or free_port()
         self.own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="millrace-postfix-"))
         self.relayhost, self.name, self.processes = relayhost, name, processes
         self.milters = [milter] if isinstance(milter, str) else list(milter or [])
-        self.settings, self.wrapper = settings or {}, list(wrapper)
+        self.settings, self.wrapper, self.transport = settings or {}, list(wrapper), transport
         self.root = _root()
         self.sbin = self.root / "usr/lib/postfix/sbin"
         self.environment = {"MAIL_CONFIG": str(self.folder / "etc"),
@@ -172,9 +173,12 @@ class PrivatePostfix:
             (self.folder / "queue" / name).chmod(mode)
         (self.folder / "queue/pid").chmod(0o755)
         (self.folder / "etc/master.cf").write_text(MASTER.format(port=f"127.0.0.1:{self.port}",
-                                                                 processes=self.processes))
+                                                                 processes=self.processes) + self._service())
         (self.folder / "etc/main.cf").write_text("".join(f"{k} = {v}\n" for k, v in self._main().items()))
         (self.folder / "etc/dynamicmaps.cf").touch()
+
+    def _service(self):
+        return f"{self.transport} unix - - n - - smtp -o smtp_send_xforward_command=yes\n" if self.transport else ""
 
     def _main(self):
         host, port = self.relayhost
@@ -205,6 +209,7 @@ class PrivatePostfix:
             "milter_protocol": "6", "smtpd_milters": milters, "non_smtpd_milters": milters,
             "minimal_backoff_time": "1s", "maximal_backoff_time": "5s", "queue_run_delay": "1s",
             "smtp_connect_timeout": "5s", "notify_classes": "",
+            **({"default_transport": self.transport} if self.transport else {}),
             **self.settings,
         }
 
