@@ -211,12 +211,12 @@ struct SmtpServer::Rooms {
     Counter& connections;
     Counter& turned;
     InFlight in_flight;
-    Pace unattributed;
     std::set<SmtpSession*> open;
     std::map<Address, unsigned> per_client;
     std::size_t turning_away = 0;
     WaitingLine seats;
     WaitingLine room;
+    Pace unattributed;
     unsigned waiting_for_spool = 0;
     bool stopping = false;
     TaskGroup doors;
