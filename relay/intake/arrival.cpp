@@ -26,9 +26,15 @@ Recipient recipient_of(const smtp::RcptArguments& arguments, const std::string& 
     return recipient;
 }
 
+// It came into the MTA without SMTP: sendmail(1), cron, a list that hands its mail back. A refusal
+// would be a bounce, as in the milter.
+bool is_local(const smtp::Forwarded& forwarded) {
+    return mail::lower(forwarded.source) == "local";
+}
+
 // The MTA's client is one of the operator's side: local, or a client trusted here too.
 bool is_ours(const smtp::Forwarded& forwarded, const config::Listener& listener) {
-    if (mail::lower(forwarded.source) == "local" || forwarded.address.empty()) return true;
+    if (is_local(forwarded) || forwarded.address.empty()) return true;
     boost::system::error_code fault;
     const Address address = boost::asio::ip::make_address(forwarded.address, fault);
     return !fault && std::ranges::any_of(listener.trusted, [&](const Network4or6& network) {
@@ -123,7 +129,9 @@ Arrival make_arrival(const Reception& reception, std::string message) {
 
     arrival.message = std::move(message);
     const bool ours = is_ours(reception.forwarded, reception.listener);
-    arrival.origin = ours ? policy::Origin::submission : policy::Origin::smtp;
+    arrival.origin = !ours                           ? policy::Origin::smtp
+                     : is_local(reception.forwarded) ? policy::Origin::local
+                                                     : policy::Origin::submission;
     arrival.judge = ours ? Judge::act : Judge::bystander;
     if (reception.handed) believe(*reception.handed, reception.forwarded, arrival);
     arrival.declared_8bit = mail.body == smtp::BodyKind::eight_bit_mime;
