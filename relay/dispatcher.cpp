@@ -29,11 +29,9 @@ ScheduleLimits limits_of(const config::Relay& relay) {
 }
 
 SettlementRules rules_of(const config::Relay& relay) {
-    // Beside an MTA the users know its delay notices; a second set would only confuse (design §6).
-    bool const stands_alone = std::ranges::any_of(
-        relay.listeners, [](auto const& l) { return l.profile != config::Profile::attached; });
+    auto const after = relay.delivery.delay_notice_after;
     return {{relay.delivery.retry, relay.delivery.expire_after},
-            stands_alone ? relay.delivery.delay_notice_after : Duration::max()};
+            after > Duration::zero() ? after : Duration::max()};
 }
 
 RecipientOutcome outcome_of(const Undeliverable& routing) {

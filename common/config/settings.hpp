@@ -71,8 +71,8 @@ struct Delivery {
     TlsLevel tls = TlsLevel::may;
     bool ipv6 = false;  ///< IPv6 only when its source address is known to be good
     Duration expire_after = std::chrono::hours(24 * 5);
-    Duration delay_notice_after = std::chrono::hours(4);  ///< on listeners other than attached;
-                                                          ///< zero: never
+    Duration delay_notice_after = std::chrono::hours(4);  ///< for mail of attached listeners only
+                                                          ///< when asked for; zero: never
     /// The schedule; the last step repeats. Never empty.
     std::vector<Duration> retry = {std::chrono::seconds(30),
                                    std::chrono::minutes(2),

@@ -335,7 +335,8 @@ void describe_delivery(Table& t, Delivery& d) {
                d.delay_notice_after,
                {seconds(0), 60 * day},
                {"After so long a sender is told once that a message is delayed; 0s: never. Mail of "
-                "`attached` listeners never causes such notices."});
+                "`attached` listeners causes such notices only where the sender asked for them "
+                "(NOTIFY=DELAY)."});
     t.durations("relay.delivery.retry",
                 d.retry,
                 {milliseconds(10), 7 * day},

@@ -16,13 +16,18 @@ Notify notify_of(const smtp::NotifyWish& wish) {
     return {wish.never, wish.success, wish.failure, wish.delay, true};
 }
 
-Recipient recipient_of(const smtp::RcptArguments& arguments, const std::string& hostname) {
+Recipient recipient_of(const smtp::RcptArguments& arguments,
+                       const std::string& hostname,
+                       config::Profile profile) {
     Recipient recipient;
     recipient.address = arguments.path.address();
     if (arguments.path.domain.empty()) recipient.address += '@' + hostname;
     recipient.destination = destination_of(arguments.path, hostname);
     recipient.orcpt = arguments.orcpt;
     recipient.notify = notify_of(arguments.notify);
+    // Beside an MTA the users know its delay notices; a second set would only confuse (design §6).
+    const bool unasked = profile == config::Profile::attached && !recipient.notify.given;
+    recipient.notify.delay = recipient.notify.delay && !unasked;
     return recipient;
 }
 
@@ -116,7 +121,8 @@ Arrival make_arrival(const Reception& reception, std::string message) {
     envelope.id = reception.id;
     envelope.sender = mail.path.address();
     for (const smtp::RcptArguments& recipient : reception.transaction.recipients) {
-        envelope.recipients.push_back(recipient_of(recipient, reception.settings.relay.hostname));
+        envelope.recipients.push_back(
+            recipient_of(recipient, reception.settings.relay.hostname, reception.listener.profile));
     }
     envelope.account = unattributed;
     envelope.ret = mail.ret;

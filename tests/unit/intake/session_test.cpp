@@ -498,6 +498,24 @@ TEST(Envelope, ParametersAreKept) {
         << "several recipients: none is named";
 }
 
+TEST(Envelope, BesideAnMtaDelaysAreToldOnlyToWhoAskedForIt) {
+    for (auto const profile : {config::Profile::attached, config::Profile::submission}) {
+        config::Settings settings = House::defaults();
+        settings.relay.listeners[0].profile = profile;
+        House house(settings);
+        Client& client = house.greeted({"MAIL FROM:<a@b.example>",
+                                        "RCPT TO:<c@d.example>",
+                                        "RCPT TO:<e@d.example> NOTIFY=DELAY,FAILURE",
+                                        "DATA"});
+        house.say(client, House::message() + ".\r\n");
+        ASSERT_EQ(house.shelf.taken.size(), 1U);
+        const auto& recipients = house.shelf.taken[0].envelope.recipients;
+        EXPECT_EQ(recipients[0].notify.delay, profile == config::Profile::submission);
+        EXPECT_TRUE(recipients[0].notify.failure);
+        EXPECT_TRUE(recipients[1].notify.delay);
+    }
+}
+
 TEST(Stop, IdleSessionsAreToldAndMessagesEnd) {
     House house;
     Client& idle = house.greeted();

@@ -134,11 +134,19 @@ TEST_F(ErrandTest, IsKilledWithAllItStartedWhenItTakesTooLong) {
         diary.lines[0].starts_with("relay.wake-failed command=/bin/sh why=\"it took too long\""))
         << diary.lines[0];
     auto const pid = static_cast<pid_t>(std::atol(content("pid").c_str()));
-    // Gone, or a zombie that nobody here can reap.
-    std::ifstream state("/proc/" + std::to_string(pid) + "/stat");
-    std::string id, name, letter = "Z";
-    state >> id >> name >> letter;
-    EXPECT_TRUE(letter == "Z" || letter == "X") << letter;
+    // Dying takes it a moment; then it is gone, or a zombie that nobody here can reap.
+    auto const alive = [pid] {
+        std::ifstream state("/proc/" + std::to_string(pid) + "/stat");
+        std::string id, name, letter = "Z";
+        state >> id >> name >> letter;
+        return letter != "Z" && letter != "X";
+    };
+    asio::steady_timer pause(loop);
+    for (int i = 0; i < 500 && alive(); ++i) {
+        pause.expires_after(10ms);
+        pause.wait();
+    }
+    EXPECT_FALSE(alive());
     stop(errand);
 }
 
