@@ -133,12 +133,27 @@ Result<void> complete_sources(Relay& relay, std::vector<std::string>& warnings) 
     return {};
 }
 
-Result<void> check_wake(const Relay& relay) {
-    if (relay.wake.empty() || relay.wake.front().starts_with('/')) return {};
-    return failure(Fault::invalid,
-                   fmt::format("relay.wake: \"{}\" must be an absolute path; arguments are further "
-                               "elements of the list",
-                               relay.wake.front()));
+Result<void> check_wake(const Relay& relay, std::vector<std::string>& warnings) {
+    if (relay.wake.empty()) {
+        return {};
+    }
+    auto const& program = relay.wake.front();
+    if (!program.starts_with('/')) {
+        return failure(
+            Fault::invalid,
+            fmt::format("relay.wake: \"{}\" must be an absolute path; arguments are further "
+                        "elements of the list",
+                        program));
+    }
+    // No reason to take no mail: the mail server may just be being upgraded.
+    if (::access(program.c_str(), X_OK) != 0) {
+        warnings.push_back(fmt::format(
+            "relay.wake: {} cannot be executed: {}; what the mail server put off waits for its own "
+            "next attempt",
+            program,
+            std::strerror(errno)));
+    }
+    return {};
 }
 
 void complete_names(Settings& settings, std::vector<std::string>& warnings) {
@@ -236,7 +251,7 @@ Result<void> complete(Settings& settings, std::vector<std::string>& warnings) {
     if (auto done = complete_sources(relay, warnings); !done) {
         return done;
     }
-    if (auto done = check_wake(relay); !done) {
+    if (auto done = check_wake(relay, warnings); !done) {
         return done;
     }
     return check_routes(relay);

@@ -70,11 +70,6 @@ std::vector<std::string> check_files(const Settings& settings, Part part) {
     for (auto const& route : settings.relay.routes) {
         look(found, "relay.routes.password_file", route.password_file, Secrecy::secret);
     }
-    auto const& wake = settings.relay.wake;
-    if (!wake.empty() && ::access(wake.front().c_str(), X_OK) != 0) {
-        found.push_back(fmt::format(
-            "relay.wake: {} cannot be executed: {}", wake.front(), std::strerror(errno)));
-    }
     return found;
 }
 

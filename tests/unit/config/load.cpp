@@ -207,6 +207,28 @@ TEST(Load, DeepNestingIsRefusedNotACrash) {
     EXPECT_EQ(fault(deep), "t.conf: groups are nested more than 20 deep");
 }
 
+TEST(Warnings, AWakeCommandThatIsNotThereStopsNoRelay) {
+    std::vector<std::string> warnings;
+    ASSERT_TRUE(
+        parse("relay = { hostname = \"a.example\"; wake = [ \"/no/such/postqueue\", \"-f\" ]; "
+              "};",
+              "t.conf",
+              &warnings));
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].find("/no/such/postqueue cannot be executed"), std::string::npos);
+}
+
+TEST(Warnings, Ipv6WithoutAnIpv6SourceHasNoEffect) {
+    std::vector<std::string> warnings;
+    ASSERT_TRUE(
+        parse("relay = { hostname = \"a.example\"; sources = ( { address = \"192.0.2.1\"; } ); "
+              "delivery = { ipv6 = true; }; };",
+              "t.conf",
+              &warnings));
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].find("relay.sources has no IPv6 address"), std::string::npos);
+}
+
 TEST(Load, WarnsOfAHostNameWithoutDot) {
     std::vector<std::string> warnings;
     ASSERT_TRUE(parse("relay = { hostname = \"mail\"; };", "t.conf", &warnings));
