@@ -12,6 +12,9 @@ namespace millrace::config {
 /// from which parsing, bounds, defaults, `--print-config`, the example and the reference come.
 std::vector<Setting> table(Settings& settings);
 
+/// Those of the gate.
+void describe_gate(Table& t, policy::Settings& g);
+
 /// One sentence about a group such as `relay.spool`; empty for none.
 std::string_view about_group(std::string_view name);
 
