@@ -55,7 +55,6 @@ struct SmtpServer::Rooms {
           in_flight(std::max(in_flight_max, settings->relay.limits.message_size * 2)),
           seats(world.executor, WaitingLine::Order::loose),
           room(world.executor, WaitingLine::Order::strict),
-          unattributed(world.clock.now()),
           doors(world.executor, world.log, "intake.doors"),
           conversations(world.executor, world.log, "intake.sessions"),
           timers(world.executor, world.log, "intake.timers") {
