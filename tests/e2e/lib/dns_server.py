@@ -62,12 +62,22 @@ class DnsServer:
     def __init__(self, zone, address="127.0.0.1", port=0, ttl=60, authentic=False):
         self.zone, self.ttl, self.authentic = zone, ttl, authentic
         self.queries = collections.Counter()
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind((address, port))
-        self.address, self.port = self.udp.getsockname()
-        self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.tcp.bind((address, self.port))
+        # A port that is free for UDP may be taken for TCP; then another one is.
+        for _ in range(50 if port == 0 else 1):
+            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.udp.bind((address, port))
+            self.address, self.port = self.udp.getsockname()
+            self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                self.tcp.bind((address, self.port))
+                break
+            except OSError as e:
+                self.udp.close()
+                self.tcp.close()
+                taken = e
+        else:
+            raise taken
         self.tcp.listen(64)
         self.stopped = False
         for target in (self._serve_udp, self._serve_tcp):
