@@ -1,10 +1,14 @@
-# millrace_room(NAME FOLDER [ASIO] [FLAT] [EXCEPT file…] USES target…)
+# millrace_room(NAME FOLDER [ASIO] [FLAT] [EXCEPT file…] [ONLY file…] USES target…)
 #   One library per folder, from all its .cpp files; the folder is the list of sources.
+#   ONLY: a part of a folder that others need without the rest.
 #   ASIO: shares the precompiled header of the rooms that talk. A room without sources is headers only.
 #   FLAT: only the folder's own files (its subfolders are rooms themselves) – the default for all.
 function(millrace_room NAME FOLDER)
-  cmake_parse_arguments(ROOM "ASIO;FLAT" "" "EXCEPT;USES" ${ARGN})
+  cmake_parse_arguments(ROOM "ASIO;FLAT" "" "EXCEPT;ONLY;USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${FOLDER}/*.cpp)
+  if(ROOM_ONLY)
+    list(TRANSFORM ROOM_ONLY PREPEND ${CMAKE_SOURCE_DIR}/${FOLDER}/ OUTPUT_VARIABLE sources)
+  endif()
   foreach(file ${ROOM_EXCEPT})
     list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${FOLDER}/${file})
   endforeach()

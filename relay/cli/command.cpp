@@ -92,7 +92,8 @@ std::span<const Command> commands() {
                                              mailq_command(),
                                              export_command(),
                                              attach_command(),
-                                             detach_command()};
+                                             detach_command(),
+                                             learn_command()};
     return all;
 }
 

@@ -54,6 +54,7 @@ Command mailq_command();
 Command export_command();
 Command attach_command();
 Command detach_command();
+Command learn_command();
 
 /// Reads the whole command line and runs it; returns the exit code.
 int run_command_line(std::span<const std::string> words);

@@ -40,7 +40,7 @@ ARROWS = {
     "relay/feedback": SPOOL | SMTP | {"relay/feedback"},
     "relay/api": SCHEDULE | {"relay/feedback", "relay/api"},
     "relay/attach": CONFIG | {"relay/attach"},
-    "relay/cli": CONFIG | {"relay/cli"} | {"relay/prepare", "relay/attach"} | SPOOL,
+    "relay/cli": CONFIG | {"relay/cli"} | {"relay/prepare", "relay/attach", "relay/deliver"} | SPOOL,  # of deliver: blame, which is pure
 }
 
 # What only certain files may mention, and what to use instead.
