@@ -178,7 +178,7 @@ class Manual final : public Outline {
   public:
     std::string text = fmt::format(
         ".\\\" Generated from {}.\n"
-        ".TH MILLRACE.CONF 5 \"\" Millrace \"Millrace manual\"\n"
+        ".TH MILLRACE.CONF 5 \"2026-11-24\" Millrace \"Millrace manual\"\n"
         ".SH NAME\nmillrace.conf \\- configuration of Millrace\n"
         ".SH SYNOPSIS\n.I /etc/millrace/millrace.conf\n"
         ".SH DESCRIPTION\n"
