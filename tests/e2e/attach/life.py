@@ -2,6 +2,7 @@
 after."""
 import contextlib
 import os
+import pathlib
 import re
 import time
 
@@ -117,6 +118,10 @@ def life(ground):
         same = snapshot.changed(files, snapshot.snapshot(*CONFIGURATION))
         check("detach restores every file", not same, same)
         drained(ground, units, tokens)
+        step(ground, units, "detach", "--yes")
+        traces = [str(p) for p in (units.folder / "attached", units.folder / "attached.conf",
+                                   pathlib.Path("/var/spool/postfix/millrace")) if p.exists()]
+        check("detach, with an empty queue, takes the last traces away", not traces, repr(traces))
     ground.same("after", was, ground.day())
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import shutil
+import subprocess
 import typing
 
 import life
@@ -22,51 +23,71 @@ class Refusal:
     user: str = None
 
 
-def before_attaching(units):
+def before_attaching():
     return [
         Refusal("enforce before attach", ("attach", "enforce", "--yes"), 1, "not attached"),
-        Refusal("report before attach", ("attach", "report"), 1, "not attached"),
+        Refusal("report before attach", ("attach", "report"), 1, "millrace attach postfix"),
         Refusal("detach before attach", ("detach", "--yes"), 1, "not attached"),
-        Refusal("no such folder", ("attach", "postfix", "--config-dir", "/nowhere", "--yes"), 78, "/nowhere"),
-        Refusal("broken main.cf", POSTFIX, 78, "main.cf", _line("/etc/postfix/main.cf", "smtpd_milters\n")),
-        Refusal("broken master.cf", POSTFIX, 78, "master.cf", _line("/etc/postfix/master.cf", "half an entry\n")),
-        Refusal("no permission", POSTFIX, 1, "root|permission", user="nobody"),
-        Refusal("Postfix stopped", POSTFIX, 1, "not running|is stopped", _stopped_postfix),
+        Refusal("no such folder", ("attach", "postfix", "--config-dir", "/nowhere", "--yes"), 1, "/nowhere"),
+        Refusal("half-edited main.cf", POSTFIX, 1, "main.cf", _line("/etc/postfix/main.cf", "smtpd_milters\n")),
+        Refusal("half-edited master.cf", POSTFIX, 1, "master.cf", _line("/etc/postfix/master.cf", "half an entry\n")),
+        Refusal("no permission", POSTFIX, 75, "sudo", user="nobody"),
+        Refusal("Postfix stopped", POSTFIX, 75, "is not running", _stopped_postfix),
         Refusal("unknown version", POSTFIX, 1, "9.9.9", _strange_version),
         Refusal("the milter does not run", POSTFIX, 69, "millrace-milter", _stopped("milter")),
-        Refusal("a socket that a chrooted smtpd cannot reach", POSTFIX, 1, "chroot", _socket_outside),
+        Refusal("a socket that a chrooted smtpd cannot reach", POSTFIX, 69, "cannot reach", _socket_outside),
         Refusal("no terminal and no --yes", POSTFIX[:-1], 64, "--yes"),
         Refusal("an unknown server", ("attach", "qmail"), 64, "qmail"),
     ]
 
 
-def while_attached(units):
+def while_attached():
     return [
-        Refusal("attach twice", POSTFIX, 1, "already attached|attached already"),
-        Refusal("main.cf edited by hand since", ("attach", "enforce", "--yes"), 1, "main.cf|by hand",
-                _line("/etc/postfix/main.cf", "smtpd_milters = unix:elsewhere.sock\n")),
-        Refusal("broken main.cf while attached", ("attach", "enforce", "--yes"), 78, "main.cf",
+        Refusal("attach twice", POSTFIX, 1, "already"),
+        Refusal("half-edited main.cf, enforce", ("attach", "enforce", "--yes"), 1, "main.cf",
+                _line("/etc/postfix/main.cf", "half an entry\n")),
+        Refusal("half-edited main.cf, detach", ("detach", "--yes"), 1, "main.cf",
                 _line("/etc/postfix/main.cf", "half an entry\n")),
         Refusal("the relay does not run", ("attach", "enforce", "--yes"), 69, "relay", _stopped("relay")),
-        Refusal("no permission to detach", ("detach", "--yes"), 1, "root|permission", user="nobody"),
+        Refusal("no permission to detach", ("detach", "--yes"), 75, "Permission denied|sudo", user="nobody"),
     ]
 
 
 def refusals(ground):
     with ground.units("refusals") as units:
-        for refusal in before_attaching(units):
+        for refusal in before_attaching():
             judge(ground, units, refusal)
+        before = _settings()
         life.step(ground, units, *POSTFIX)
-        for refusal in while_attached(units):
+        for refusal in while_attached():
             judge(ground, units, refusal)
-        life.step(ground, units, "detach", "--yes")
+        by_hand(ground, units, before)
+
+
+def by_hand(ground, units, before):
+    """What the administrator changed meanwhile stays when only our settings are taken out."""
+    subprocess.run(["postconf", "-e", "maximal_queue_lifetime=4d"], check=True)
+    done = life.step(ground, units, "detach", "--yes")
+    ground.results.check("detach, edited by hand: says so", "by hand" in done.stdout, done.stdout)
+    after = _settings()
+    ground.results.check("detach, edited by hand: the edit stays, ours are gone",
+                         after - before == {"maximal_queue_lifetime = 4d"} and not before - after,
+                         repr((after - before, before - after)))
+    subprocess.run(["postconf", "-X", "maximal_queue_lifetime"], check=True)
+
+
+def _settings():
+    """What Postfix makes of its files: one string per parameter, service and option."""
+    return {line for kind in ("-n", "-M", "-P")
+            for line in subprocess.run(["postconf", kind], check=True, capture_output=True, text=True)
+            .stdout.splitlines()}
 
 
 def judge(ground, units, refusal):
     with refusal.trouble(ground, units):
         before = _state(units)
         done = units.millrace(*refusal.command, user=refusal.user)
-        said = done.stderr + done.stdout
+        said = done.stderr
         same = snapshot.changed(before, _state(units))
     check = ground.results.check
     check(f"refused, {refusal.name}: exit {refusal.exit}", done.returncode == refusal.exit,
