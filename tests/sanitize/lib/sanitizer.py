@@ -49,9 +49,8 @@ class Watch:
         """The environment that a program needs."""
         common = f"log_path={self.log}:exitcode=66"
         lsan = f"suppressions={top}/tests/sanitize/lsan.supp:print_suppressions=0"
-        # Debian's libraries are not instrumented, but their locks and pipes are seen, because those calls are
-        # intercepted. So nothing is suppressed: that would hide every callback, and with called_from_lib the locks.
-        return {"TSAN_OPTIONS": f"{common}:ignore_noninstrumented_modules=1:second_deadlock_stack=1",
+        tsan = f"suppressions={top}/tests/sanitize/tsan.supp:print_suppressions=0"
+        return {"TSAN_OPTIONS": f"{common}:{tsan}:ignore_noninstrumented_modules=1:second_deadlock_stack=1",
                 "ASAN_OPTIONS": f"{common}:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
                 "UBSAN_OPTIONS": f"{common}:print_stacktrace=1", "LSAN_OPTIONS": lsan}
 
