@@ -29,6 +29,16 @@ gate = {{ {gate} }};
 """
 
 
+def available():
+    """None, or why the relay cannot run here."""
+    return None if (places.programs / "millrace-relay").exists() else "millrace-relay is not built"
+
+
+def everything_to(host, port):
+    """The route that takes all mail to one server, in clear."""
+    return f'{{ domain = "*"; host = "{host}"; port = {port}; tls = "none"; }}'
+
+
 class Relay:
     """with Relay(dns_port=…, delivery='port = 2600;') as relay: … relay.port, relay.events(), relay.ask("queue").
 
@@ -71,6 +81,10 @@ class Relay:
 
     def output(self):
         return self.child.output() if self.child else ""
+
+    def log(self):
+        """What it said, by the name that the other servers have for it."""
+        return self.output()
 
     def lines(self, event):
         """The log lines of that event, each as a dict of its fields."""
