@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/config/form.hpp"
+#include "common/config/postmaster_copies.hpp"
 
 // A setting exists when an operator has two different right answers. Otherwise it is a constant
 // with a reason, next to the code that uses it.
@@ -138,31 +139,10 @@ void describe_postmaster(Table& t, Relay& r) {
     t.parsed(
         "relay.postmaster_copies",
         "\"bounce\", \"double-bounce\", \"delay\"",
-        [&r](const std::vector<std::string>& words) -> Objection {
-            PostmasterCopies copies;
-            for (auto const& word : words) {
-                if (word == "bounce") {
-                    copies.bounce = true;
-                } else if (word == "double-bounce") {
-                    copies.double_bounce = true;
-                } else if (word == "delay") {
-                    copies.delay = true;
-                } else {
-                    return fmt::format(
-                        "{} is not one of \"bounce\", \"double-bounce\" and \"delay\"",
-                        quote(word));
-                }
-            }
-            r.postmaster_copies = copies;
-            return std::nullopt;
+        [&r](const std::vector<std::string>& words) {
+            return read_postmaster_copies(words, r.postmaster_copies);
         },
-        [&r] {
-            std::vector<std::string> words;
-            if (r.postmaster_copies.bounce) words.emplace_back("bounce");
-            if (r.postmaster_copies.double_bounce) words.emplace_back("double-bounce");
-            if (r.postmaster_copies.delay) words.emplace_back("delay");
-            return words;
-        },
+        [&r] { return words_of(r.postmaster_copies); },
         {"Of what the postmaster gets a copy, header only: of each `bounce`, of each "
          "`double-bounce` (mail without a sender, mostly a bounce, that could not be delivered), "
          "of "
