@@ -176,6 +176,24 @@ TEST(Handover, ASubmissionListenerBelievesNobody) {
     EXPECT_TRUE(taken.stripped);
 }
 
+// What the milter lets pass because a refusal would be a bounce, the relay lets pass too.
+TEST(Handover, MailThatCameToTheMtaWithoutSmtpIsMendedNeverRefused) {
+    House house(with_key());
+    const auto reply_with = [&](const std::string& source) {
+        Client& client = house.greeted();
+        if (!source.empty()) EXPECT_EQ(house.code(client, "XFORWARD SOURCE=" + source), "250");
+        EXPECT_EQ(house.code(client, "MAIL FROM:<www-data@client.example>"), "250");
+        EXPECT_EQ(house.code(client, "RCPT TO:<b@dest.example>"), "250");
+        EXPECT_EQ(house.code(client, "DATA"), "354");
+        return house.say(client, "From: www-data@client.example\r\n\r\nno To, no Subject\r\n.\r\n");
+    };
+    EXPECT_TRUE(reply_with("LOCAL").starts_with("250 "));
+    ASSERT_EQ(house.shelf.taken.size(), 1U);
+    EXPECT_NE(house.shelf.taken[0].body->find("\r\nDate: "), std::string::npos);
+    EXPECT_TRUE(reply_with("REMOTE").starts_with("550 5.6.0 "));
+    EXPECT_TRUE(reply_with("").starts_with("550 5.6.0 "));
+}
+
 TEST(Handover, WhoIsNotKnownIsSlowedDownNeverRefused) {
     config::Settings settings = with_key();
     settings.relay.limits.unattributed_per_hour = 60;
