@@ -21,6 +21,8 @@ constexpr Duration piece_timeout = 3min;
 constexpr Duration write_timeout = 5min;
 constexpr Duration handshake_timeout = 1min;
 constexpr Duration farewell_timeout = 5s;
+// Postfix says the next command within a round trip; whoever is silent for so long has gone.
+constexpr Duration engaged_timeout = 5s;
 // How long, and how much, a client may go on talking after it was told that this is the end.
 constexpr Duration drain_timeout = 2s;
 constexpr std::size_t drained_max = 256 << 10;
@@ -137,6 +139,7 @@ Task<void> SmtpSession::drain() {
 Task<bool> SmtpSession::converse() {
     auto line = co_await next_line();
     if (!line) co_return false;
+    idle_ = false;
     const auto behind =
         input_.empty() ? smtp::ServerSession::Behind::nothing : smtp::ServerSession::Behind::more;
     Step step = protocol_.step(*line, behind);
@@ -160,15 +163,15 @@ Task<std::optional<smtp::Line>> SmtpSession::next_line() {
             co_return std::nullopt;
         }
         // Nothing more to read from what has come: now the group's replies go out (RFC 2920 §3.2).
-        if (stopping_) {
+        if (stopping_ && !engaged()) {
             say(stopping_reply());
             co_await flush();
             co_return std::nullopt;
         }
         if (!co_await flush()) co_return std::nullopt;
-        if (stopping_) continue;
+        if (stopping_ && !engaged()) continue;
         listening_ = true;
-        const bool filled = co_await fill(deadline);
+        const bool filled = co_await fill(std::min(deadline, leave_by_));
         listening_ = false;
         if (!filled || leaving_) co_return std::nullopt;
     }
@@ -202,13 +205,18 @@ Task<bool> SmtpSession::carry_out(Step step) {
             case Step::Next::store: {
                 std::string message = chunks_->take();
                 Reply verdict = co_await store(std::move(message));
-                next = protocol_.finish(std::move(verdict));
+                next = finish(std::move(verdict));
                 break;
             }
         }
         if (!next) co_return false;
         step = *std::move(next);
     }
+}
+
+Step SmtpSession::finish(Reply verdict) {
+    idle_ = true;
+    return protocol_.finish(std::move(verdict));
 }
 
 Task<bool> SmtpSession::shake_hands() {
@@ -268,10 +276,10 @@ Task<std::optional<Step>> SmtpSession::take_data() {
     if (no_room || reader.size() > size_max) {
         Reply verdict = no_room && reader.size() <= size_max ? no_room_reply() : too_large_reply();
         log_refusal(verdict, nullptr);
-        co_return protocol_.finish(std::move(verdict));
+        co_return finish(std::move(verdict));
     }
     Reply verdict = co_await store(reader.take());
-    co_return protocol_.finish(std::move(verdict));
+    co_return finish(std::move(verdict));
 }
 
 Task<std::optional<Step>> SmtpSession::take_chunk(Step chunk) {
@@ -308,7 +316,7 @@ Task<std::optional<Step>> SmtpSession::take_chunk(Step chunk) {
     if (chunk.keep && no_room_) {
         Reply verdict = no_room_reply();
         log_refusal(verdict, nullptr);
-        co_return protocol_.finish(std::move(verdict));
+        co_return finish(std::move(verdict));
     }
     const bool too_large = chunk.keep && reader.too_large();
     if (too_large) log_refusal(too_large_reply(), nullptr);
@@ -442,7 +450,7 @@ Task<Reply> SmtpSession::hand_over(Prepared prepared) {
 }
 
 std::optional<Reply> SmtpSession::mail(const smtp::MailArguments& arguments) {
-    if (stopping_) return stopping_reply();
+    if (stopping_ && !engaged()) return stopping_reply();
     const SpoolHealth health = desk_.acceptor.health();
     if (health.broken) return reply(421, "4.3.0", "The queue has failed; try again later");
     const std::uint64_t size = arguments.size.value_or(0);
@@ -479,8 +487,20 @@ Task<bool> SmtpSession::flush() {
     co_return written.has_value();
 }
 
+// Whether an MTA in front is on its way into a message. Postfix takes a lost connection or a 421
+// there for a failed delivery and defers; a connection that rests after a message it tries out by
+// RSET, and opens another when that fails.
+bool SmtpSession::engaged() const {
+    return patient_ && !idle_;
+}
+
 SmtpSession::Stopping SmtpSession::stop() {
     stopping_ = true;
+    if (engaged() && !leaving_) {
+        leave_by_ = desk_.clock.now() + engaged_timeout;
+        if (listening_) stream_->expires_at(leave_by_);
+        return Stopping::by_itself;
+    }
     if (!listening_ || leaving_) return Stopping::by_itself;
     leaving_ = true;
     return Stopping::farewell_now;

@@ -82,6 +82,8 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     Task<bool> carry_out(smtp::Step step);
     Task<std::optional<smtp::Step>> take_data();
     Task<std::optional<smtp::Step>> take_chunk(smtp::Step chunk);
+    smtp::Step finish(smtp::Reply verdict);
+    bool engaged() const;
     Task<smtp::Reply> store(std::string message);
     Task<smtp::Reply> hand_over(Prepared prepared);
     Attribution attribution(std::string_view message, Time wall);
@@ -121,8 +123,10 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     bool no_room_ = false;
     bool listening_ = false;  ///< waits for a command
     bool stopping_ = false;
-    bool unread_ = false;   ///< the client was still talking when it was told the end
-    bool leaving_ = false;  ///< farewell() has the stream
+    bool idle_ = false;      ///< has answered a message, and nothing was said since
+    Time leave_by_ = never;  ///< of an engaged session that is stopping
+    bool unread_ = false;    ///< the client was still talking when it was told the end
+    bool leaving_ = false;   ///< farewell() has the stream
 };
 
 }  // namespace millrace::relay
