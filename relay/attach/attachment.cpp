@@ -146,6 +146,8 @@ Result<Wish> Attachment::wish(const Postfix& postfix, const Scope& scope) const 
             file_ == config::default_file ? fs::path(log_folder) : fs::path(file_).parent_path();
         wish.message_log = folder / "gate.jsonl";
     }
+    // Of this machine, not of a private instance: whoever looks for a message looks there first.
+    wish.mail_log = file_ == config::default_file ? "syslog" : "";
     wish.password_file = folder_ + "/smarthost.password";
     wish.handover_key = folder_ + "/handover.key";
     wish.wake = instance_.flush_command();

@@ -393,6 +393,9 @@ class Planner {
                 "the domains in {} are not listed one by one: bounces for them go by MX",
                 fmt::join(domains.opaque, ", ")));
         }
+        if (!wish_.mail_log.empty()) {
+            text += fmt::format("  mail_log = {};\n", quoted(wish_.mail_log));
+        }
         text += source_settings();
         text += size_settings();
         text += route_settings();

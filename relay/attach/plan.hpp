@@ -20,14 +20,15 @@ struct Scope {
 /// What the operator wants, and where things are.
 struct Wish {
     Scope scope;
-    config::Snapshot settings;      ///< in force before: which listener, which limits
-    std::string socket;             ///< path of the milter's socket
-    bool socket_given = false;      ///< the operator's file says where it is: it stays there
-    bool mode_given = false;        ///< the operator's file says what the gate does
-    std::string clients;            ///< file for the list of our clients, in Postfix's folder
-    std::string message_log;        ///< the gate's file of messages
-    std::string password_file;      ///< for the login at an upstream smart host
-    std::string handover_key;       ///< key that milter and relay share
+    config::Snapshot settings;  ///< in force before: which listener, which limits
+    std::string socket;         ///< path of the milter's socket
+    bool socket_given = false;  ///< the operator's file says where it is: it stays there
+    bool mode_given = false;    ///< the operator's file says what the gate does
+    std::string clients;        ///< file for the list of our clients, in Postfix's folder
+    std::string message_log;    ///< the gate's file of messages
+    std::string mail_log;       ///< where the relay's lines in Postfix's form go; empty: nowhere
+    std::string password_file;  ///< for the login at an upstream smart host
+    std::string handover_key;   ///< key that milter and relay share
     std::vector<std::string> wake;  ///< what makes Postfix try deferred mail again
 };
 

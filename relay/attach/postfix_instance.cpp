@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <poll.h>
 
 #include "common/base/time.hpp"
 #include "relay/attach/program.hpp"
@@ -17,6 +18,9 @@ using Where = Change::Where;
 /// smtpd_milter_maps came with 3.2, what 3.4 lacks nobody uses any more; 4 may be another program.
 constexpr int version_major = 3;
 constexpr int version_minor_min = 4;
+
+constexpr int reload_attempts = 5;
+constexpr int reload_pause_milliseconds = 200;
 
 std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
@@ -249,11 +253,16 @@ Result<void> PostfixInstance::revert(const std::vector<Change>& changes,
 }
 
 Result<void> PostfixInstance::reload() const {
-    auto const done = output_of({"postfix", "-c", folder_, "reload"});
-    if (!done) {
-        return std::unexpected(done.error());
+    // A master that is just starting or reloading may not take it; asking again does no harm.
+    Result<std::string> done;
+    for (int attempt = 1; attempt <= reload_attempts; ++attempt) {
+        done = output_of({"postfix", "-c", folder_, "reload"});
+        if (done) {
+            return {};
+        }
+        ::poll(nullptr, 0, reload_pause_milliseconds);
     }
-    return {};
+    return std::unexpected(done.error());
 }
 
 std::vector<std::string> PostfixInstance::flush_command() const {

@@ -155,11 +155,13 @@ Result<std::string> output_of(const std::vector<std::string>& arguments, Duratio
         return std::unexpected(finished.error());
     }
     if (finished->exit != 0) {
-        return failure(
-            Fault::unavailable,
-            fmt::format("{} said: {}",
-                        fmt::join(arguments, " "),
-                        first_lines(finished->error.empty() ? finished->out : finished->error)));
+        auto const& said = finished->error.empty() ? finished->out : finished->error;
+        return failure(Fault::unavailable,
+                       fmt::format("{} ended with {}{}",
+                                   fmt::join(arguments, " "),
+                                   finished->exit,
+                                   said.empty() ? ", and says why in its log at most"
+                                                : ": " + first_lines(said)));
     }
     return std::move(finished->out);
 }

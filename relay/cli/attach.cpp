@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "relay/attach/relay_unit.hpp"
 #include "relay/cli/json_view.hpp"
 #include "relay/cli/question.hpp"
 
@@ -173,6 +174,10 @@ attach::RelayDoor relay_door(const Session& session) {
                 return {};
             },
             .reload = [session]() -> Result<void> {
+                auto const settings = settings_for(session);
+                if (session.file == config::default_file && settings && attach::relay_is_unit()) {
+                    return attach::restart_relay_unit(!(*settings)->relay.wake.empty());
+                }
                 auto const answer = ask_relay(session, {{"command", "reload"}});
                 return answer ? Result<void>() : std::unexpected(answer.error());
             }};
