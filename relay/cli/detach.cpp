@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "relay/cli/attach.hpp"
+#include "relay/cli/export.hpp"
 #include "relay/cli/json_view.hpp"
 #include "relay/cli/question.hpp"
 
@@ -12,7 +13,7 @@ namespace millrace::relay {
 namespace {
 
 constexpr std::string_view help =
-    "usage: millrace detach [--wait | --export DIR | --leave] [--yes] [--json]\n\n"
+    "usage: millrace detach [--wait | --hand-back | --export DIR | --leave] [--yes] [--json]\n\n"
     "Gives the mail server its configuration back, byte for byte; mail that comes from now on goes "
     "its\n"
     "old way. If a file was edited by hand meanwhile only Millrace's settings are taken out of it, "
@@ -22,6 +23,9 @@ constexpr std::string_view help =
     "detach`\n"
     "once more takes the last traces away (settings, socket, record). Until then:\n\n"
     "  --wait        stay until the queue is empty, with progress, and take the traces away\n"
+    "  --hand-back   the relay hands what remains to the mail server, which delivers it; each "
+    "message is\n"
+    "                the relay's until the mail server has answered 250\n"
     "  --export DIR  write what remains into DIR (one .eml and one envelope file per message) and\n"
     "                take it out of the queue\n"
     "  --leave       take the traces away although mail remains; the relay delivers it by its own\n"
@@ -68,6 +72,51 @@ Result<void> drain(const Session& session) {
 int refuse(const Failure& failure) {
     auto const code = complain(failure);
     return failure.fault == Fault::invalid ? config::exit_negative : code;
+}
+
+/// What waits becomes files, and leaves the queue once they are durable.
+int export_rest(const Session& session, const std::string& folder) {
+    auto const done = export_mail(session, {folder, {}, {}, true});
+    if (!done) {
+        return complain(done.error());
+    }
+    if (!session.json) {
+        fmt::print("exported to {}: {}, {} taken out of the queue\n",
+                   folder,
+                   count_of(done->messages, "message"),
+                   count_of(done->removed, "recipient"));
+    }
+    return config::exit_done;
+}
+
+/// The relay delivers everything to the mail server beside it: by its own custody, so nothing is
+/// lost or doubled on the way. The settings stay until forget().
+Result<void> hand_back(const Session& session, const config::Settings& settings) {
+    if (config::mentions(session.file, "relay.routes")) {
+        return failure(Fault::invalid,
+                       session.file +
+                           " has relay.routes of its own, which would win over the way back: take "
+                           "them out first, or use --wait");
+    }
+    auto const& mta = settings.relay.attached;
+    auto const text = fmt::format(
+        "# Written by `millrace detach --hand-back`: what is left goes to the mail server.\n"
+        "relay = {{ hostname = \"{}\";\n"
+        "  routes = ( {{ domain = \"*\"; host = \"{}\"; port = {}; tls = \"none\"; }} ); }};\n",
+        settings.relay.hostname,
+        mta.address,
+        mta.port);
+    auto const file = config::attached_file(session.file);
+    if (auto done = attach::write_whole(file, text, 0644, 0, 0); !done) {
+        return done;
+    }
+    if (auto done = relay_door(session).reload(); !done) {
+        return done;
+    }
+    // A pause that another server asked for does not hold for this one.
+    auto const retried = ask_relay(session, {{"command", "retry"}, {"all", true}});
+    return retried || retried.error().fault == Fault::not_found ? Result<void>()
+                                                                : std::unexpected(retried.error());
 }
 
 bool confirmed(const Arguments& arguments, int& exit_code) {
@@ -160,7 +209,17 @@ int run(const Session& session, const Arguments& arguments) {
         }
         told.given = std::move(*given);
     }
-    if (arguments.has("--wait")) {
+    if (auto const folder = arguments.value("--export"); !folder.empty()) {
+        if (auto const code = export_rest(session, folder); code != config::exit_done) {
+            return code;
+        }
+    }
+    if (arguments.has("--hand-back")) {
+        if (auto done = hand_back(session, **settings); !done) {
+            return refuse(done.error());
+        }
+    }
+    if (arguments.has("--wait") || arguments.has("--hand-back")) {
         if (auto done = drain(session); !done) {
             return complain(done.error());
         }
@@ -184,7 +243,11 @@ Command detach_command() {
     return {"detach",
             "give the mail server its old configuration back",
             help,
-            {{"--wait", false}, {"--export", true}, {"--leave", false}, {"--yes", false, "-y"}},
+            {{"--wait", false},
+             {"--hand-back", false},
+             {"--export", true},
+             {"--leave", false},
+             {"--yes", false, "-y"}},
             run};
 }
 

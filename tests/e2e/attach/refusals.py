@@ -48,6 +48,8 @@ def while_attached():
                 _line("/etc/postfix/main.cf", "half an entry\n")),
         Refusal("half-edited main.cf, detach", ("detach", "--yes"), 78, "main.cf",
                 _line("/etc/postfix/main.cf", "half an entry\n")),
+        Refusal("main.cf edited by hand since", ("attach", "enforce", "--yes"), 1, "edited by hand",
+                _line("/etc/postfix/main.cf", "smtpd_milters = unix:elsewhere.sock\n")),
         Refusal("the relay does not run", ("attach", "enforce", "--yes"), 69, "relay", _stopped("relay")),
         Refusal("no permission to detach", ("detach", "--yes"), 1, "sudo", user="nobody"),
     ]
