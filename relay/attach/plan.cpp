@@ -503,7 +503,20 @@ class Planner {
         return text.empty() ? text : fmt::format("  delivery = {{{} }};\n", text);
     }
 
+    /// What was said at the first step is not said again at the second.
     void give_advice() {
+        if (step_ == Step::enforcing) {
+            auto const warned = postfix_.get("delay_warning_time");
+            plan_.advice.push_back(
+                fmt::format("the relay gives mail up after {} and tells senders nothing before "
+                            "that (Postfix: {}, "
+                            "{}); see relay.delivery",
+                            config::print_duration(wish_.settings->relay.delivery.expire_after),
+                            postfix_.get("maximal_queue_lifetime"),
+                            warned.starts_with("0") ? std::string("no notice of a delay either")
+                                                    : "notice of a delay after " + warned));
+            return;
+        }
         if (postfix_.get("smtpd_forbid_bare_newline") == "no") {
             plan_.advice.push_back(
                 "smtpd_forbid_bare_newline = normalize: today a bare LF from a client makes two "
@@ -520,14 +533,6 @@ class Planner {
             plan_.advice.push_back(
                 "mail with Bcc only has no To: the gate refuses that (H02) once it acts; "
                 "undisclosed_recipients_header = To: undisclosed-recipients:; mends it in Postfix");
-        }
-        if (step_ == Step::enforcing) {
-            plan_.advice.push_back(fmt::format(
-                "the relay gives mail up after {} and tells no one before (Postfix: {}, first "
-                "notice {}); see relay.delivery.expire_after",
-                config::print_duration(wish_.settings->relay.delivery.expire_after),
-                postfix_.get("maximal_queue_lifetime"),
-                postfix_.get("delay_warning_time")));
         }
     }
 
