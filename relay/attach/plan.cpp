@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 
 #include "common/config/load.hpp"
+#include "common/mail/domain.hpp"
+#include "relay/attach/setting_text.hpp"
 
 namespace millrace::attach {
 namespace {
@@ -13,25 +15,6 @@ using Where = Change::Where;
 
 enum class Step { listening, enforcing };
 
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (char const c : text) {
-        if (c == '"' || c == '\\') {
-            out += '\\';
-        }
-        out += c;
-    }
-    return out + '"';
-}
-
-std::string array(const std::vector<std::string>& texts) {
-    std::string out = "[";
-    for (auto const& text : texts) {
-        out += (out.size() > 1 ? ", " : " ") + quoted(text);
-    }
-    return out + (texts.empty() ? "]" : " ]");
-}
-
 /// The attached listener that Postfix is to hand its mail to.
 const config::Listener* listener_of(const config::Settings& settings) {
     auto const& all = settings.relay.listeners;
@@ -39,6 +22,11 @@ const config::Listener* listener_of(const config::Settings& settings) {
         return listener.profile == config::Profile::attached;
     });
     return found == all.end() ? nullptr : &*found;
+}
+
+/// A receiver that cannot show who it is gets no mail.
+bool is_verified(std::string_view level) {
+    return level == "dane-only" || level == "secure" || level == "verify" || level == "fingerprint";
 }
 
 class Planner {
@@ -66,6 +54,11 @@ class Planner {
     void main(std::string name, std::string value) {
         set(Where::main, std::move(name), std::move(value));
     }
+    /// How smtp(8) sends: its own -o, else main.cf.
+    std::string sending(const std::string& name) const {
+        auto const* const smtp = postfix_.service("smtp/unix");
+        return smtp == nullptr ? postfix_.get(name) : postfix_.get(name, *smtp);
+    }
     std::string written(const std::string& name) const {
         auto const found = postfix_.written.find(name);
         return found == postfix_.written.end() ? std::string() : found->second;
@@ -91,10 +84,8 @@ class Planner {
                 "no listener of the relay has the profile `attached`: Postfix needs one to hand "
                 "its mail to; see relay.listeners");
         }
-        auto const level = postfix_.get("smtp_tls_security_level");
-        if (step_ == Step::enforcing && wish_.scope.domains.empty() &&
-            (level == "dane-only" || level == "secure" || level == "verify" ||
-             level == "fingerprint")) {
+        auto const level = sending("smtp_tls_security_level");
+        if (step_ == Step::enforcing && wish_.scope.domains.empty() && is_verified(level)) {
             plan_.obstacles.push_back(fmt::format(
                 "smtp_tls_security_level = {}: the relay cannot promise that for every receiver "
                 "yet; attach single destinations (--domain) or loosen it",
@@ -147,7 +138,6 @@ class Planner {
         main("millrace_milter", milter());
         main("non_smtpd_milters", before("$millrace_milter", existing("non_smtpd_milters")));
         plan_.passes.push_back("mail from programs of this machine (sendmail, cron)");
-        bool clients_written = false;
         for (auto const& door : doors_of(postfix_)) {
             auto const key = door.service->key();
             if (door.kind == Door::Kind::reinjection) {
@@ -164,32 +154,47 @@ class Planner {
                                       "of strangers is seen and passes untouched",
                                       key));
             } else if (auto const maps = postfix_.get("smtpd_milter_maps", *door.service);
-                       !maps.empty() && maps != "cidr:" + wish_.clients) {
+                       !maps.empty() && !is_ours(maps)) {
                 plan_.stays.push_back(
                     fmt::format("{}: it has smtpd_milter_maps of its own, which are left alone; "
                                 "mail of mynetworks that comes in there is not judged",
                                 key));
             } else {
                 // By client address: mail of strangers never meets the milter, even a dead one.
-                if (!std::exchange(clients_written, true)) {
-                    write_clients(*door.service);
-                }
-                set(Where::option, key + "/smtpd_milter_maps", "cidr:" + wish_.clients);
+                set(Where::option,
+                    key + "/smtpd_milter_maps",
+                    "cidr:" + write_clients(*door.service));
                 plan_.passes.push_back(fmt::format(
                     "{}: mail from mynetworks; mail of strangers never meets Millrace", key));
             }
         }
     }
 
-    void write_clients(const Service& service) {
+    bool is_ours(const std::string& maps) const {
+        return maps.starts_with("cidr:" + clients_stem());
+    }
+    std::string clients_stem() const { return wish_.clients.substr(0, wish_.clients.rfind('.')); }
+
+    /// The file for this door: one for all of them, but milters of its own need a file of its own.
+    /// Its values are no parameters: Postfix replaces no $name there.
+    std::string write_clients(const Service& service) {
         std::string text =
             "# Written by `millrace attach`: whose mail the gate sees on port 25.\n"
             "# Everybody else's passes as if it were not there.\n";
-        auto const all = before(milter(), existing("smtpd_milters", service));
+        auto const all = before(milter(), postfix_.resolved(existing("smtpd_milters", service)));
         for (auto const& network : networks_of(postfix_).items) {
             text += fmt::format("{} {}\n", network, all);
         }
-        plan_.files[wish_.clients] = text;
+        for (auto const& [path, there] : plan_.files) {
+            if (there == text) {
+                return path;
+            }
+        }
+        auto const path = plan_.files.empty()
+                              ? wish_.clients
+                              : fmt::format("{}-{}.cidr", clients_stem(), plain(service.name));
+        plan_.files[path] = text;
+        return path;
     }
 
     /// Milters that are there already, without ours.
@@ -262,6 +267,7 @@ class Planner {
             plan_.passes.push_back(fmt::format("mail to {} is delivered by the relay",
                                                fmt::join(wish_.scope.domains, ", ")));
         } else if (!wish_.scope.senders.empty()) {
+            keep_sender_hosts();
             add_table("sender_dependent_default_transport_maps",
                       inline_table(wish_.scope.senders, "@", to_us));
             plan_.passes.push_back(
@@ -309,7 +315,17 @@ class Planner {
 
     /// With a relayhost the policies are for it, and none for a destination is ever asked.
     void keep_policies() {
-        if (!postfix_.get("relayhost").empty() || !wish_.scope.domains.empty()) {
+        if (!postfix_.get("relayhost").empty()) {
+            if (!written("smtp_tls_policy_maps").empty()) {
+                plan_.advice.push_back(fmt::format(
+                    "smtp_tls_policy_maps = {}: what it asks of the smart host is not carried "
+                    "over; if that is more than {}, say it in relay.routes",
+                    written("smtp_tls_policy_maps"),
+                    route_tls()));
+            }
+            return;
+        }
+        if (!wish_.scope.domains.empty()) {
             return;
         }
         for (auto const& table : elements(written("smtp_tls_policy_maps"))) {
@@ -350,10 +366,12 @@ class Planner {
             "# Written by `millrace attach` for the Postfix of {}.\n"
             "# Read beneath millrace.conf, which wins. `millrace detach` takes it away.\n"
             "milter = {{\n{}  trusted = {};\n  message_log = {};\n",
-            postfix_.folder,
+            one_line(postfix_.folder),
             wish_.socket_given ? std::string()
                                : fmt::format("  socket = {};\n", quoted("unix:" + wish_.socket)),
-            array(networks.items),
+            // An empty list would mean its default, loopback; nobody connects from this address.
+            array(networks.items.empty() ? std::vector<std::string>{"255.255.255.255/32"}
+                                         : networks.items),
             quoted(wish_.message_log));
         if (!wish_.scope.senders.empty()) {
             text += fmt::format("  only_from = {};\n", array(wish_.scope.senders));
@@ -381,9 +399,17 @@ class Planner {
     std::string relay_settings() {
         auto const domains = domains_of(postfix_);
         auto const back = address_of(postfix_);
-        auto const name = postfix_.get("smtp_helo_name");
-        std::string text = fmt::format("relay = {{\n  hostname = {};\n", quoted(name));
-        plan_.carried.push_back(fmt::format("the name in EHLO: {}", name));
+        auto const name = sending("smtp_helo_name");
+        std::string text = "relay = {\n";
+        if (mail::is_host_name(name) && name.find('.') != std::string::npos) {
+            text += fmt::format("  hostname = {};\n", quoted(name));
+            plan_.carried.push_back(fmt::format("the name in EHLO: {}", name));
+        } else {
+            plan_.advice.push_back(
+                fmt::format("smtp_helo_name = {} is no full host name, so it is not carried over; "
+                            "the relay says the machine's name, or relay.hostname",
+                            name));
+        }
         text += fmt::format("  attached = {{ domains = {}; address = {}; port = {}; }};\n",
                             array(domains.items),
                             quoted(back.address),
@@ -409,7 +435,7 @@ class Planner {
     std::string source_settings() {
         std::string sources;
         for (auto const* name : {"smtp_bind_address", "smtp_bind_address6"}) {
-            auto address = postfix_.get(name);
+            auto address = sending(name);
             std::erase_if(address, [](char c) { return c == '[' || c == ']'; });
             if (!address.empty() && address != "0.0.0.0" && address != "::") {
                 sources += fmt::format(
@@ -437,23 +463,30 @@ class Planner {
                            config::print_size(std::min(wanted, most)));
     }
 
+    std::string_view route_tls() const {
+        auto const level = sending("smtp_tls_security_level");
+        return is_verified(level)                              ? "verify"
+               : !postfix_.login.empty() || level == "encrypt" ? "encrypt"
+               : level == "none"                               ? "none"
+                                                               : "may";
+    }
+
     std::string route_settings() {
         auto const host = relayhost_of(postfix_);
         if (host.host.empty()) {
             return {};
         }
-        auto const level = postfix_.get("smtp_tls_security_level");
-        bool const verified = level == "verify" || level == "secure" || level == "dane-only";
+        auto const level = sending("smtp_tls_security_level");
         bool const login = !postfix_.login.empty();
-        std::string_view const tls = verified                      ? "verify"
-                                     : login || level == "encrypt" ? "encrypt"
-                                     : level == "none"             ? "none"
-                                                                   : "may";
         std::string text =
             fmt::format("  routes = ( {{ domain = \"*\"; host = {}; port = {}; tls = \"{}\";",
                         quoted(host.host),
                         host.port,
-                        tls);
+                        route_tls());
+        if (host.others) {
+            plan_.advice.push_back(fmt::format("relayhost = {}: only the first is carried over",
+                                               postfix_.get("relayhost")));
+        }
         plan_.carried.push_back(fmt::format("the smart host: {}:{}", host.host, host.port));
         if (login) {
             auto const colon = postfix_.login.find(':');
@@ -462,7 +495,7 @@ class Planner {
                                 quoted(wish_.password_file));
             plan_.password = postfix_.login.substr(std::min(colon, postfix_.login.size() - 1) + 1);
             plan_.carried.push_back("the login at the smart host");
-            if (level != "encrypt" && !verified) {
+            if (level != "encrypt" && !is_verified(level)) {
                 plan_.advice.push_back(
                     "the password of the smart host goes over TLS only (tls = \"encrypt\"), though "
                     "Postfix would have sent it in clear");
@@ -479,8 +512,11 @@ class Planner {
 
     std::string delivery_settings() {
         std::string text;
-        auto const level = postfix_.get("smtp_tls_security_level");
-        if (level == "encrypt") {
+        auto const level = sending("smtp_tls_security_level");
+        if (is_verified(level)) {  // of single destinations only: see the obstacles
+            text += " tls = \"verify\";";
+            plan_.carried.push_back("TLS with a certificate that is checked against the name");
+        } else if (level == "encrypt") {
             text += " tls = \"encrypt\";";
             plan_.carried.push_back("TLS towards every receiver (encrypt)");
         } else if (level == "dane") {
@@ -489,10 +525,10 @@ class Planner {
                 "check DANE yet. Destinations that must be checked: put them into "
                 "smtp_tls_policy_maps, they stay on Postfix");
         }
-        auto const protocols = elements(postfix_.get("inet_protocols"));
+        auto const protocols = elements(sending("inet_protocols"));
         bool const six = std::ranges::any_of(
             protocols, [](const std::string& p) { return p == "ipv6" || p == "all"; });
-        if (six && !postfix_.get("smtp_bind_address6").empty()) {
+        if (six && !sending("smtp_bind_address6").empty()) {
             text += " ipv6 = true;";
             plan_.carried.push_back("IPv6");
         } else if (six) {

@@ -61,11 +61,25 @@ std::string Postfix::get(const std::string& name, const Service& service) const 
     if (found == service.options.end()) {
         return get(name);
     }
-    // `-o smtpd_client_restrictions=$mua_client_restrictions`
-    if (found->second.starts_with('$') && found->second.find_first_of(" ,{") == std::string::npos) {
-        return get(found->second.substr(1));
+    return resolved(found->second);
+}
+
+/// `-o smtpd_client_restrictions=$mua_client_restrictions`, `${name}`, `$(name)`
+std::string Postfix::resolved(const std::string& value) const {
+    std::string text;
+    bool replaced = false;
+    for (auto const& element : elements(value)) {
+        std::string_view name = element;
+        bool const named = name.starts_with('$');
+        name.remove_prefix(named ? 1 : 0);
+        if (named && name.size() > 2 && (name.front() == '{' || name.front() == '(')) {
+            name = name.substr(1, name.size() - 2);
+        }
+        auto const found = named ? expanded.find(std::string(name)) : expanded.end();
+        replaced |= found != expanded.end();
+        text += (text.empty() ? "" : ", ") + (found == expanded.end() ? element : found->second);
     }
-    return found->second;
+    return replaced ? text : value;
 }
 
 const Service* Postfix::service(std::string_view key) const {

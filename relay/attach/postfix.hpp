@@ -33,6 +33,8 @@ struct Postfix {
     std::string get(const std::string& name) const;
     /// For one service: its -o option, else as in main.cf.
     std::string get(const std::string& name, const Service& service) const;
+    /// A value of master.cf with the parameters it names: postconf expands those of main.cf only.
+    std::string resolved(const std::string& value) const;
     bool yes(const std::string& name) const { return get(name) == "yes"; }
     const Service* service(std::string_view key) const;
 };

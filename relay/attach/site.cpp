@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fmt/format.h>
 #include <netdb.h>
 #include <set>
 
@@ -39,6 +40,12 @@ Place place_of(const std::string& name) {
     return {host, port_of(name.substr(colon + 1))};
 }
 
+bool is_address(const std::string& host) {
+    boost::system::error_code error;
+    boost::asio::ip::make_address(host, error);
+    return !error;
+}
+
 bool is_loopback(const std::string& host) {
     boost::system::error_code error;
     auto const address = boost::asio::ip::make_address(host, error);
@@ -65,7 +72,7 @@ Door::Kind kind_of(const Place& place, const Service& service, bool logins) {
 
 void add(Listed& listed, const Postfix& postfix, const std::string& element, bool networks) {
     if (element.starts_with('!')) {
-        listed.opaque.push_back(element);
+        (networks ? listed.items : listed.opaque).push_back(element);
         return;
     }
     auto const table = postfix.tables.find(element);
@@ -83,6 +90,57 @@ void add(Listed& listed, const Postfix& postfix, const std::string& element, boo
         return;
     }
     listed.items.push_back(mail::lower(element));
+}
+
+/// The parts of `whole` outside of `taken`, in networks.
+void take_out(const Network4or6& whole, const Network4or6& taken, std::vector<Network4or6>& rest) {
+    if (whole.base.is_v4() != taken.base.is_v4() ||
+        !(whole.contains(taken.base) || taken.contains(whole.base))) {
+        rest.push_back(whole);
+        return;
+    }
+    if (taken.prefix <= whole.prefix) {
+        return;
+    }
+    // Halves: one is outside, the other is looked at again.
+    auto low = whole;
+    ++low.prefix;
+    auto high = low;
+    auto const bit = whole.prefix;
+    auto const flip = [bit](auto bytes) {
+        bytes[bit / 8] |= static_cast<unsigned char>(0x80U >> bit % 8);
+        return bytes;
+    };
+    if (whole.base.is_v4()) {
+        high.base = boost::asio::ip::address_v4(flip(whole.base.to_v4().to_bytes()));
+    } else {
+        high.base = boost::asio::ip::address_v6(flip(whole.base.to_v6().to_bytes()));
+    }
+    take_out(low, taken, rest);
+    take_out(high, taken, rest);
+}
+
+std::vector<Network4or6> without(const Network4or6& network,
+                                 const std::vector<Network4or6>& excluded) {
+    std::vector<Network4or6> left{network};
+    for (auto const& taken : excluded) {
+        std::vector<Network4or6> rest;
+        for (auto const& one : left) {
+            take_out(one, taken, rest);
+        }
+        left = std::move(rest);
+    }
+    return left;
+}
+
+/// Postfix writes IPv6 addresses in brackets.
+std::string bare(std::string text) {
+    std::erase_if(text, [](char c) { return c == '[' || c == ']'; });
+    return text;
+}
+
+Result<Network4or6> network_of(const std::string& text) {
+    return Network4or6::parse(bare(text));
 }
 
 void sort_once(std::vector<std::string>& items) {
@@ -112,12 +170,21 @@ Listed networks_of(const Postfix& postfix) {
     }
     Listed listed;
     listed.opaque = raw.opaque;
-    for (auto text : raw.items) {
-        std::erase_if(text, [](char c) { return c == '[' || c == ']'; });
-        if (Network4or6::parse(text)) {
-            listed.items.push_back(text);
-        } else {
+    // The first that matches decides: what is excluded is missing in all that follows.
+    std::vector<Network4or6> excluded;
+    for (auto const& text : raw.items) {
+        bool const exclusion = text.starts_with('!');
+        auto const network = network_of(text.substr(exclusion ? 1 : 0));
+        if (!network) {
             listed.opaque.push_back(text);
+        } else if (exclusion) {
+            excluded.push_back(*network);
+        } else {
+            for (auto const& part : without(*network, excluded)) {
+                listed.items.push_back(
+                    part == *network ? bare(text)
+                                     : fmt::format("{}/{}", part.base.to_string(), part.prefix));
+            }
         }
     }
     sort_once(listed.items);
@@ -151,16 +218,20 @@ Address address_of(const Postfix& postfix) {
             continue;
         }
         result.port = place.port;
-        if (!place.host.empty() && place.host != "localhost") {
+        if (is_address(place.host)) {
             result.address = place.host;
-        } else {
+        } else if (place.host != "localhost") {
             // Listening on one address only: loopback does not answer.
-            auto const interfaces = elements(postfix.get("inet_interfaces"));
+            std::vector<std::string> interfaces;
+            for (auto const& one : elements(postfix.get("inet_interfaces"))) {
+                interfaces.push_back(bare(one));
+            }
             bool const anywhere = std::ranges::any_of(interfaces, [](const std::string& one) {
                 return one == "all" || one == "loopback-only" || is_loopback(one);
             });
-            if (!anywhere && !interfaces.empty()) {
-                result.address = interfaces.front();
+            auto const first = std::ranges::find_if(interfaces, is_address);
+            if (!anywhere && first != interfaces.end()) {
+                result.address = *first;
             }
         }
         break;
@@ -169,11 +240,13 @@ Address address_of(const Postfix& postfix) {
 }
 
 Relayhost relayhost_of(const Postfix& postfix) {
-    auto text = postfix.get("relayhost");
-    if (text.empty()) {
+    auto const hosts = elements(postfix.get("relayhost"));
+    if (hosts.empty()) {
         return {};
     }
+    auto text = hosts.front();
     Relayhost result;
+    result.others = hosts.size() > 1;
     result.by_mx = !text.starts_with('[');
     auto const close = text.find(']');
     auto const colon = text.find(':', close == std::string::npos ? 0 : close);
@@ -181,8 +254,7 @@ Relayhost relayhost_of(const Postfix& postfix) {
         result.port = port_of(text.substr(colon + 1));
         text = text.substr(0, colon);
     }
-    std::erase_if(text, [](char c) { return c == '[' || c == ']'; });
-    result.host = text;
+    result.host = bare(text);
     return result;
 }
 
