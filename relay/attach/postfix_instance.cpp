@@ -271,20 +271,24 @@ std::vector<std::string> PostfixInstance::flush_command() const {
 }
 
 std::string as_commands(const std::string& folder, const std::vector<Change>& changes) {
+    auto const quoted = [](std::string_view word) {
+        bool const plain = word.find_first_not_of(
+                               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+                               "WXYZ0123456789_-./") == std::string_view::npos;
+        std::string out;
+        for (char const c : word) {
+            out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        }
+        return plain && !word.empty() ? out : "'" + out + "'";
+    };
     std::string text;
     for (auto const& change : changes) {
-        std::string value;
-        for (char const c : change.name + " = " + change.value) {
-            value += c == '\'' ? std::string("'\\''") : std::string(1, c);
-        }
-        if (change.where != Where::main) {
-            value = change.name + "=" + change.value;
-        }
-        text += fmt::format("postconf -c {} {}{}-e '{}'\n",
-                            folder,
+        auto const* const equals = change.where == Where::main ? " = " : "=";
+        text += fmt::format("postconf -c {} {}{}-e {}\n",
+                            quoted(folder),
                             flag(change.where) == nullptr ? "" : flag(change.where),
                             flag(change.where) == nullptr ? "" : " ",
-                            value);
+                            quoted(change.name + equals + change.value));
     }
     return text;
 }
