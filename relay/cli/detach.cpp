@@ -36,37 +36,71 @@ constexpr std::string_view help =
     "  sudo millrace detach --export /root/left-over --yes\n";
 
 constexpr int look_every_milliseconds = 500;
+constexpr int hold_looks = 240;  // two minutes
 
-Result<std::uint64_t> queued(const Session& session) {
+struct Rest {
+    std::uint64_t queued = 0;  ///< recipients, held ones included
+    std::uint64_t held = 0;
+};
+
+Result<Rest> rest_of(const Session& session) {
     auto const answer = ask_relay(session, {{"command", "status"}});
     if (!answer) {
         return std::unexpected(answer.error());
     }
     auto const& status = answer->items.empty() ? answer->end : answer->items.front();
-    return number_of(status, "queued") + number_of(status, "held");
+    return Rest{number_of(status, "queued"), number_of(status, "held")};
 }
 
-/// Until nothing is queued any more; says how much is left.
+/// Until nothing is queued any more; says how much is left. Failure (invalid): what is left is
+/// held.
 Result<void> drain(const Session& session) {
     bool const shown = stderr_is_terminal();
     for (std::uint64_t before = 0;;) {
-        auto const left = queued(session);
+        auto const left = rest_of(session);
         if (!left) {
             return std::unexpected(left.error());
         }
-        if (*left == 0) {
-            if (shown) {
-                fmt::print(stderr, "\r\033[K");
-            }
+        if (shown) {
+            fmt::print(stderr, "\r\033[K");
+        }
+        if (left->queued == 0) {
             return {};
         }
-        if (shown && *left != before) {
-            fmt::print(stderr, "\r\033[K{} to deliver", count_of(*left, "recipient"));
+        if (left->queued == left->held) {
+            return failure(Fault::invalid,
+                           fmt::format("{} held and will not leave by themselves: millrace release "
+                                       "--all, or remove, bounce or export them",
+                                       left->held == 1 ? "1 recipient is"
+                                                       : grouped(left->held) + " recipients are"));
+        }
+        if (shown && left->queued != before) {
+            fmt::print(stderr, "{} to deliver", count_of(left->queued, "recipient"));
             std::fflush(stderr);
-            before = *left;
+            before = left->queued;
         }
         ::poll(nullptr, 0, look_every_milliseconds);
     }
+}
+
+/// Holds all that waits, again and again until no delivery is under way that might put something
+/// back; what a server keeps hanging for longer is left to the caller.
+Result<void> hold_still(const Session& session) {
+    for (int looks = 0; looks < hold_looks; ++looks) {
+        auto const held = ask_relay(session, {{"command", "hold"}, {"all", true}});
+        if (!held && held.error().fault != Fault::not_found) {
+            return std::unexpected(held.error());
+        }
+        auto const left = rest_of(session);
+        if (!left) {
+            return std::unexpected(left.error());
+        }
+        if (left->queued == left->held) {
+            return {};
+        }
+        ::poll(nullptr, 0, look_every_milliseconds);
+    }
+    return {};
 }
 
 int refuse(const Failure& failure) {
@@ -76,6 +110,9 @@ int refuse(const Failure& failure) {
 
 /// What waits becomes files, and leaves the queue once they are durable.
 int export_rest(const Session& session, const std::string& folder) {
+    if (auto held = hold_still(session); !held) {
+        return complain(held.error());
+    }
     auto const done = export_mail(session, {folder, {}, {}, true});
     if (!done) {
         return complain(done.error());
@@ -224,9 +261,9 @@ int run(const Session& session, const Arguments& arguments) {
             return complain(done.error());
         }
     }
-    auto const left = queued(session);
+    auto const left = rest_of(session);
     told.relay_known = left.has_value();
-    told.left = left.value_or(0);
+    told.left = left ? left->queued : 0;
     if ((told.relay_known && told.left == 0) || arguments.has("--leave")) {
         if (auto done = attachment->forget(relay_door(session)); !done) {
             return refuse(done.error());
