@@ -67,6 +67,15 @@ std::string_view status_word(EventKind kind) {
     }
 }
 
+/// A restart that knows nothing of these results finds them out once more and tells them then. One
+/// that knows nothing of a delivery makes it again, and without a deferral it comes too early.
+bool only_failures(const Batch& batch) {
+    return batch.change.empty() &&
+           std::ranges::none_of(batch.finish, [](const Batch::Finish& done) {
+               return done.event.kind == EventKind::delivered;
+           });
+}
+
 double seconds(Duration d) {
     return std::chrono::duration<double>(d).count();
 }
@@ -273,28 +282,14 @@ Task<void> Dispatcher::settle_attempt(
     for (auto& change : settlement.batch.change) {
         note_attempt(*change.event);
     }
-    auto const told = notifications(loaded, settlement.notices);
-    settlement.batch.append.insert(settlement.batch.append.end(), told.begin(), told.end());
-    auto batch = settlement.batch;
-    if (!batch.empty() && !co_await commit(std::move(batch))) {
+    settlement.batch.append = notifications(loaded, settlement.notices);
+    bool const kept = co_await keep(std::move(settlement.batch), loaded, began);
+    if (!kept) {
         co_return;
-    }
-
-    for (auto const& done : settlement.batch.finish) {
-        log_attempt(done.event, loaded, began);
-        scheduler_.finished(done.key);
-    }
-    for (auto& change : settlement.batch.change) {
-        log_attempt(*change.event, loaded, began);
-        change.work.version = change.version + 1;
-        scheduler_.deferred(change.work);
     }
     if (!settlement.untouched.empty()) {
         pick.works = std::move(settlement.untouched);
         scheduler_.put_back(std::move(pick), now);
-    }
-    for (auto const& mail : told) {
-        arrived(mail);
     }
     for (auto const& notice : settlement.notices) {
         if (!is_double_bounce(loaded.envelope, notice)) continue;
@@ -337,37 +332,91 @@ Task<void> Dispatcher::set_aside(Pick pick, Failure why) {
     }
 }
 
+/// All at once; but a disk that is too full for a notice may have room for what owes nobody one. A
+/// delivery that waited with the failure beside it would be made again after a crash.
+Task<bool> Dispatcher::keep(Batch batch, const Loaded& loaded, Time began) {
+    auto const act = [&](const Batch& done) {
+        for (auto const& finish : done.finish) {
+            log_attempt(finish.event, loaded, began);
+        }
+        for (auto const& change : done.change) {
+            log_attempt(*change.event, loaded, began);
+        }
+        changed(done);
+    };
+    if (batch.empty()) {
+        co_return true;
+    }
+    if (!batch.append.empty()) {
+        auto const whole = co_await try_commit(batch);
+        if (whole) {
+            act(batch);
+            co_return true;
+        }
+        if (whole.error().fault == Fault::full) {
+            auto const results = without_notices(batch);
+            if (!results.empty()) {
+                if (!co_await commit(results)) {
+                    co_return false;
+                }
+                act(results);
+            }
+        }
+    }
+    if (!co_await commit(batch)) {
+        co_return false;
+    }
+    act(batch);
+    co_return true;
+}
+
+Task<Result<void>> Dispatcher::try_commit(const Batch& batch) {
+    auto attempt = batch;
+    auto const committed = co_await parts_.spool.commit(std::move(attempt));
+    if (!committed) {
+        auto const fault = committed.error().fault;
+        if (fault == Fault::broken || fault == Fault::cancelled) {
+            give_up(committed.error().detail);
+        }
+        co_return std::unexpected(committed.error());
+    }
+    for (auto const& event : committed->events) {
+        if (event.kind == EventKind::delivered) {
+            delivered_.add();
+        } else if (event.kind == EventKind::deferred) {
+            deferred_.add();
+        } else if (event.kind == EventKind::bounced || event.kind == EventKind::expired) {
+            bounced_.add();
+        }
+    }
+    if (!committed->events.empty()) {
+        on_events_(*committed);
+    }
+    co_return Result<void>{};
+}
+
 /// Makes it durable, however long the spool takes; false when it is broken: then the works stay in
 /// flight, nothing more is sent, and a restart takes them up again.
 Task<bool> Dispatcher::commit(Batch batch) {
     while (!broken_) {
-        auto attempt = batch;
-        auto const committed = co_await parts_.spool.commit(std::move(attempt));
+        auto const committed = co_await try_commit(batch);
         if (committed) {
-            for (auto const& event : committed->events) {
-                if (event.kind == EventKind::delivered) {
-                    delivered_.add();
-                } else if (event.kind == EventKind::deferred) {
-                    deferred_.add();
-                } else if (event.kind == EventKind::bounced || event.kind == EventKind::expired) {
-                    bounced_.add();
-                }
-            }
-            if (!committed->events.empty()) {
-                on_events_(*committed);
-            }
             co_return true;
         }
-        if (committed.error().fault == Fault::broken ||
-            committed.error().fault == Fault::cancelled) {
-            broken_ = true;
-            on_broken_(committed.error().detail);
+        if (broken_) {
             break;
         }
-        parts_.log.warning("spool.result-refused", {{"why", committed.error().detail}});
+        auto const& why = committed.error().detail;
+        parts_.log.warning("spool.result-refused", {{"why", why}});
         if (parts_.clock.now() >= stop_by_) {
             // SIGTERM has a deadline too. The works are taken up again at the next start.
-            parts_.log.error("spool.result-lost", {{"why", committed.error().detail}});
+            if (batch.finish.empty() && batch.change.empty()) {
+                parts_.log.error("spool.notice-lost", {{"why", why}});
+            } else if (only_failures(batch)) {
+                parts_.log.warning("spool.result-postponed", {{"why", why}});
+            } else {
+                parts_.log.error("spool.result-lost", {{"why", why}});
+            }
             break;
         }
         co_await parts_.clock.sleep(commit_again);

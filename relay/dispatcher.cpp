@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "common/base/check.hpp"
 #include "common/base/planted.hpp"
@@ -158,6 +159,11 @@ Task<void> Dispatcher::run() {
         }
         co_await changed_.wait();
     }
+}
+
+void Dispatcher::give_up(const std::string& why) {
+    if (std::exchange(broken_, true)) return;
+    on_broken_(why);
 }
 
 /// The total is for all sites: a connection that waits for more work must not keep others waiting.

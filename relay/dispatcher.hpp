@@ -115,7 +115,13 @@ class Dispatcher {
                               Time began,
                               unsigned use = 0);
     Task<void> set_aside(Pick pick, Failure failure);
+    /// Makes the results of an attempt and their notices durable and acts on them; false: they
+    /// were not kept, or not all.
+    Task<bool> keep(Batch batch, const Loaded& loaded, Time began);
+    /// One try; a broken spool ends everything.
+    Task<Result<void>> try_commit(const Batch& batch);
     Task<bool> commit(Batch batch);
+    void give_up(const std::string& why);
     void limit(const std::string& site, Blame blame, const std::string& said);
     static std::string pause_note(const std::string& site) { return "lane-pause/" + site; }
     Task<void> write_pause(std::string site, Time until);

@@ -1,5 +1,7 @@
 #include "relay/settlement.hpp"
 
+#include <utility>
+
 #include "common/base/check.hpp"
 
 namespace millrace::relay {
@@ -123,6 +125,18 @@ Settlement settle(const Envelope& envelope,
              attempt_event(EventKind::deferred, envelope, work, site, outcome, now)});
     }
     return result;
+}
+
+Batch without_notices(Batch& batch) {
+    Batch results;
+    results.change = std::exchange(batch.change, {});
+    std::vector<Batch::Finish> failed;
+    for (auto& done : batch.finish) {
+        auto& side = done.event.kind == EventKind::delivered ? results.finish : failed;
+        side.push_back(std::move(done));
+    }
+    batch.finish = std::move(failed);
+    return results;
 }
 
 }  // namespace millrace::relay

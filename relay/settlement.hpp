@@ -37,6 +37,11 @@ Settlement settle(const Envelope& envelope,
                   Time now,
                   Random& random);
 
+/// Takes out of a batch what waits for no notice: deliveries and deferrals. Failures stay with the
+/// notices in `append`: nobody's failure is finished before it is told. For a disk that has room
+/// for the one and not for the other. Pure.
+Batch without_notices(Batch& batch);
+
 /// The fields of an event that come from the envelope and the work.
 Event event_of(EventKind kind, const Envelope& envelope, const Work& work, Time now);
 

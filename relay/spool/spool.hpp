@@ -130,9 +130,10 @@ class Spool {
     virtual ~Spool() = default;
 
     /// RFC 5321 §4.2.5: after its 250 we own the message; so a 250 waits for this.
-    /// `finish` and `change` entries are written even when `append` is refused for want of room:
-    /// delivery results use reserved space, so a full disk doubles nothing. A batch mixes both only
-    /// for DSNs, which count as results.
+    /// A batch of new mail alone is refused first for want of room: delivery results use reserved
+    /// space, so a full disk doubles nothing. A batch mixes `append` with results only for DSNs,
+    /// and counts as a result; where even the reserve has no room for the DSN it is refused whole,
+    /// and the results that owe nobody a DSN can still be committed without it.
     virtual Task<Result<Committed>> commit(Batch batch) = 0;
 
     /// Verified against its checksum. Failure: not_found, corrupt.
