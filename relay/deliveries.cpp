@@ -97,7 +97,7 @@ Task<void> Dispatcher::connection(std::string site) {
     options.connect_timeout = settings_->relay.delivery.connect_timeout;
     // A broken spool could not keep the outcome: what is sent then would be sent again.
     options.may_send = [this] {
-        return !broken_;
+        return !broken_ && !parts_.spool.health().broken;
     };
     auto const courier = std::make_shared<Courier>(
         parts_.network, parts_.clock, parts_.log, readers_, std::move(options));

@@ -17,6 +17,8 @@ constexpr Duration undeliverable_for = 5min;
 constexpr Duration unknown_for = 1min;
 /// A spool that refuses a result for the moment is asked again.
 constexpr Duration commit_again = 1s;
+/// A spool that broke under somebody who could not say so is found out after this.
+constexpr Duration watch_spool_every = 5s;
 constexpr std::size_t routes_kept = 8'192;
 
 ScheduleLimits limits_of(const config::Relay& relay) {
@@ -88,6 +90,7 @@ Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::start() {
     timers_.spawn(run());
+    timers_.spawn(watch_spool());
 }
 
 void Dispatcher::configure(config::Snapshot settings) {
@@ -158,6 +161,15 @@ Task<void> Dispatcher::run() {
             timers_.spawn(alarm(plan.wake_at));
         }
         co_await changed_.wait();
+    }
+}
+
+/// A note, a look at the queue or the store's own housekeeping can break it just as a commit can,
+/// and without commits nobody might hear of it for hours: nothing could be sent, nothing kept.
+Task<void> Dispatcher::watch_spool() {
+    while (!broken_) {
+        co_await parts_.clock.sleep(watch_spool_every);
+        if (auto const health = parts_.spool.health(); health.broken) give_up(health.why);
     }
 }
 

@@ -121,6 +121,7 @@ class Dispatcher {
     /// One try; a broken spool ends everything.
     Task<Result<void>> try_commit(const Batch& batch);
     Task<bool> commit(Batch batch);
+    Task<void> watch_spool();
     void give_up(const std::string& why);
     void limit(const std::string& site, Blame blame, const std::string& said);
     static std::string pause_note(const std::string& site) { return "lane-pause/" + site; }
@@ -141,7 +142,7 @@ class Dispatcher {
     TaskGroup work_;         ///< look-ups, refills, commits: short, they end by themselves
     TaskGroup connections_;  ///< conversations with receiving servers
     TaskGroup readers_;      ///< the couriers' readers
-    TaskGroup timers_;       ///< the loop, alarms: may be cancelled at any time
+    TaskGroup timers_;       ///< the loop, alarms, the watch: may be cancelled at any time
     std::unordered_map<std::string, std::variant<Route, NoRoute>> routes_;  ///< by site
     std::map<std::string, std::deque<std::shared_ptr<Idle>>> idle_;
     std::size_t leaving_ = 0;  ///< connections that were idle and are being closed

@@ -189,5 +189,31 @@ TEST_F(SpoolTroubleTest, ANoticeThatFitsLaterIsWrittenThen) {
     EXPECT_TRUE(log.errors.empty()) << log.errors.front();
 }
 
+TEST_F(SpoolTroubleTest, ABrokenSpoolIsGivenUpWhoeverMeetsItFirst) {
+    // A rate limit spends no attempt: the note of the pause is all that is written.
+    site.manners.replies[virtual_::Moment::mail] = "450 4.7.1 rate limit exceeded, try later";
+    start();
+    run(2s);
+    send({"friend@site.example"});
+    disk->faults.failing_syncs = 1;
+    auto const before = simulation.now();
+    run(1min);
+    ASSERT_NE(broken_at, never);
+    EXPECT_LT(broken_at, before + 20s);
+}
+
+TEST_F(SpoolTroubleTest, ABrokenSpoolIsGivenUpThoughNobodyAsksIt) {
+    start();
+    run(10min);
+    EXPECT_EQ(broken_at, never);
+    disk->faults.failing_syncs = 1;
+    auto put = [](Spool& s) -> Task<void> {
+        EXPECT_FALSE(co_await s.put_note("x", "y"));
+    };
+    talks.spawn(put(*spool));
+    run(10s);
+    EXPECT_NE(broken_at, never);
+}
+
 }  // namespace
 }  // namespace millrace::relay
