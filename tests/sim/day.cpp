@@ -364,7 +364,9 @@ void Day::watch_connections() {
         }
     };
     wires_.on_closed = [this](const virtual_::ConnectionFact& fact) {
-        if (fact.from.address == relay_address) ledger_.closed(site_of_.at(fact.to.address));
+        if (fact.from.address == relay_address) {
+            ledger_.closed(site_of_.at(fact.to.address), fact.id, simulation_.now());
+        }
     };
 }
 

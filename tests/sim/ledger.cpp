@@ -37,8 +37,8 @@ bool by_time(const Receiver::Answer& a, const Receiver::Answer& b) {
     return std::tie(a.at, a.connection, a.moment) < std::tie(b.at, b.connection, b.moment);
 }
 
-/// What slow replies, the wire and a slow disk may take until an answer has become durable: the
-/// relay settles when the whole transaction has been answered.
+/// What slow replies, the wire and a slow disk may take until the end of a transaction has become
+/// durable.
 Duration settling(Duration tarpit) {
     return 8 * tarpit + 20s;
 }
@@ -61,8 +61,22 @@ void Ledger::opened(const std::string& site, Time when) {
     }
 }
 
-void Ledger::closed(const std::string& site) {
+void Ledger::closed(const std::string& site, std::uint64_t connection, Time when) {
     --open_[site];
+    ended_[connection] = when;
+}
+
+/// The relay settles when the whole transaction has been answered, not at each reply; a reply that
+/// is lost on the wire keeps it waiting for minutes (RFC 5321 §4.5.3.2). It knows how the
+/// transaction ended at the latest when it begins the next one on that connection, or closes it.
+Time Ledger::settled(const Receiver::Answer& answer) const {
+    Time known = answer.at;
+    if (const auto end = ended_.find(answer.connection); end != ended_.end()) known = end->second;
+    if (const auto mails = mails_.find(answer.connection); mails != mails_.end()) {
+        const auto next = std::upper_bound(mails->second.begin(), mails->second.end(), answer.at);
+        if (next != mails->second.end()) known = std::min(known, *next);
+    }
+    return std::max(known, answer.at) + settling(answer.tarpit);
 }
 
 bool Ledger::died_between(Time from, Time to, bool only_power_cuts) const {
@@ -273,7 +287,7 @@ void Ledger::check_pauses(const std::string& site, std::vector<Receiver::Answer>
             !limit.reply.starts_with("450")) {
             continue;
         }
-        const Time from = limit.at + settling(limit.tarpit), to = limit.at + 9min + 30s;
+        const Time from = settled(limit), to = limit.at + 9min + 30s;
         if (died_between(limit.at, from)) continue;
         for (const Receiver::Answer& next : answers) {
             if (next.moment != Moment::mail || next.at <= from || next.at >= to) continue;
@@ -293,8 +307,7 @@ void Ledger::check_retries(const std::string& recipient, std::vector<Receiver::A
             now.reply.find("too many recipients") != now.reply.npos) {
             continue;
         }
-        if (died_between(now.at, now.at + settling(now.tarpit)))
-            continue;  // the attempt may be forgotten
+        if (died_between(now.at, settled(now))) continue;  // the attempt may be forgotten
         ++refusals;
         const Receiver::Answer& next = answers[i + 1];
         const Duration step = promises.retry[std::min(refusals, promises.retry.size()) - 1];
@@ -322,7 +335,10 @@ void Ledger::check_manners() {
         for (const Receiver* receiver : receivers) {
             for (const Receiver::Answer& answer : receiver->answers()) {
                 answers.push_back(answer);
-                if (answer.moment == Moment::mail) mails.push_back(answer.at);
+                if (answer.moment == Moment::mail) {
+                    mails.push_back(answer.at);
+                    mails_[answer.connection].push_back(answer.at);
+                }
                 if (!answer.recipient.empty()) by_recipient[answer.recipient].push_back(answer);
             }
         }

@@ -66,7 +66,7 @@ class Ledger {
 
     /// Told of every connection of the relay.
     void opened(const std::string& site, Time at);
-    void closed(const std::string& site);
+    void closed(const std::string& site, std::uint64_t connection, Time at);
 
   private:
     struct Copy {
@@ -77,6 +77,8 @@ class Ledger {
 
     Copies copies() const;
     bool died_between(Time from, Time to, bool only_power_cuts = false) const;
+    /// Up to when the relay may still have had to forget what this answer came to, had it died.
+    Time settled(const virtual_::Receiver::Answer& answer) const;
     void check_copies(const Sent& message, const Copies& copies);
     void check_notices(const relay::MemoryState& disk);
     void check_rate(const std::string& site, std::vector<Time> mails);
@@ -85,6 +87,8 @@ class Ledger {
                        std::vector<virtual_::Receiver::Answer> answers);
 
     std::map<std::string, unsigned> open_;
+    std::map<std::uint64_t, Time> ended_;               ///< connections, as the relay saw it
+    std::map<std::uint64_t, std::vector<Time>> mails_;  ///< MAIL on each of them, in order
 };
 
 /// `s12@client.example` → 12.
