@@ -7,13 +7,14 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config/load.hpp"
 #include "relay/attach/handover_key.hpp"
+#include "relay/attach/postfix_server.hpp"
+#include "relay/attach/sendmail_server.hpp"
 
 namespace millrace::attach {
 namespace {
@@ -59,60 +60,62 @@ std::string socket_of(const config::Settings& settings) {
     return name.starts_with(prefix) ? name.substr(prefix.size()) : std::string();
 }
 
-bool any_chroot(const Postfix& postfix) {
-    return std::ranges::any_of(postfix.services, [](const Service& service) {
-        return service.chroot == "y" &&
-               (service.command == "smtpd" || service.command == "cleanup");
-    });
-}
-
-/// The value a change would replace, if there is one.
-std::optional<Change> value_before(const Change& change, const Postfix& postfix) {
-    if (change.where == Change::Where::main) {
-        auto const found = postfix.written.find(change.name);
-        return found == postfix.written.end() ? std::optional<Change>()
-                                              : Change{change.where, change.name, found->second};
-    }
-    auto const slash = change.name.rfind('/');
-    if (change.where == Change::Where::option) {
-        if (auto const* const service = postfix.service(change.name.substr(0, slash))) {
-            auto const found = service->options.find(change.name.substr(slash + 1));
-            if (found != service->options.end()) {
-                return Change{change.where, change.name, found->second};
-            }
+/// The server that is meant, or the one on record.
+Result<std::unique_ptr<MailServer>> find_server(const Target& target,
+                                                const std::optional<Record>& record) {
+    auto const kind = !target.kind.empty() ? target.kind : record ? record->mta : "postfix";
+    bool const known = record && record->mta == kind && target.configuration.empty();
+    auto const configuration = known ? record->folder : target.configuration;
+    if (kind == "sendmail") {
+        auto server = SendmailServer::find(
+            configuration, known && record->files.size() > 1 ? record->files[1].path : target.made);
+        if (!server) {
+            return std::unexpected(server.error());
         }
+        return std::unique_ptr<MailServer>(std::move(*server));
     }
-    return std::nullopt;
+    auto instance = PostfixInstance::find(configuration);
+    if (!instance) {
+        return std::unexpected(instance.error());
+    }
+    return std::make_unique<PostfixServer>(std::move(*instance));
 }
 
 }  // namespace
 
-Attachment::Attachment(std::string file, config::Snapshot settings, PostfixInstance instance)
+Attachment::Attachment(std::string file,
+                       config::Snapshot settings,
+                       std::unique_ptr<MailServer> server)
     : file_(std::move(file)),
       folder_(record_folder(file_)),
       settings_(std::move(settings)),
-      instance_(std::move(instance)) {}
+      server_(std::move(server)) {}
 
 Result<Attachment> Attachment::open(std::string configuration_file,
                                     config::Snapshot settings,
-                                    const std::string& folder) {
+                                    const Target& target) {
     auto record = read_record(record_folder(configuration_file));
     if (!record) {
         return std::unexpected(record.error());
     }
-    bool const known = *record && folder.empty();
-    auto instance = PostfixInstance::find(known ? (*record)->folder : folder);
-    if (!instance) {
-        return std::unexpected(instance.error());
-    }
-    Attachment attachment(std::move(configuration_file), std::move(settings), std::move(*instance));
-    attachment.record_ = std::move(*record);
-    if (attachment.record_ && attachment.record_->folder != attachment.instance_.folder()) {
+    auto const elsewhere = [&] {
         return failure(Fault::invalid,
-                       fmt::format("Millrace is attached to the Postfix of {}: one configuration "
-                                   "file serves one mail server; use another with -c",
-                                   attachment.record_->folder));
+                       fmt::format("Millrace is attached to the {}: one configuration file serves "
+                                   "one mail server; use another with -c",
+                                   title(**record)));
+    };
+    if (*record && !target.kind.empty() && target.kind != (*record)->mta) {
+        return elsewhere();
     }
+    auto server = find_server(target, *record);
+    if (!server) {
+        return std::unexpected(server.error());
+    }
+    if (*record && (*record)->folder != (*server)->configuration()) {
+        return elsewhere();
+    }
+    Attachment attachment(std::move(configuration_file), std::move(settings), std::move(*server));
+    attachment.record_ = std::move(*record);
     return attachment;
 }
 
@@ -120,26 +123,23 @@ std::string Attachment::settings_file() const {
     return config::attached_file(file_);
 }
 
-/// The operator's file wins over ours, so its socket stays where it is.
-bool Attachment::socket_given() const {
-    return config::mentions(file_, "milter.socket");
+/// The operator's file wins over ours, so its socket stays where it is; and where any place will
+/// do there is none to choose.
+bool Attachment::socket_stays() const {
+    return config::mentions(file_, "milter.socket") || server_->socket_place().empty();
 }
 
-std::string Attachment::socket_path(const Postfix& postfix) const {
-    if (socket_given()) {
-        return socket_of(*settings_);
-    }
-    return postfix.get("queue_directory") + "/millrace/milter.sock";
+std::string Attachment::socket_path() const {
+    return socket_stays() ? socket_of(*settings_) : server_->socket_place();
 }
 
-Result<Wish> Attachment::wish(const Postfix& postfix, const Scope& scope) const {
+Wish Attachment::wish(const Scope& scope) const {
     Wish wish;
     wish.scope = record_ ? record_->scope : scope;
     wish.settings = settings_;
-    wish.socket = socket_path(postfix);
-    wish.socket_given = socket_given();
+    wish.socket = socket_path();
+    wish.socket_given = socket_stays();
     wish.mode_given = config::mentions(file_, "gate.mode");
-    wish.clients = instance_.folder() + "/millrace-clients.cidr";
     wish.message_log = settings_->milter.message_log;
     if (wish.message_log.empty()) {
         auto const folder =
@@ -150,21 +150,16 @@ Result<Wish> Attachment::wish(const Postfix& postfix, const Scope& scope) const 
     wish.mail_log = file_ == config::default_file ? "syslog" : "";
     wish.password_file = folder_ + "/smarthost.password";
     wish.handover_key = folder_ + "/handover.key";
-    wish.wake = instance_.flush_command();
+    server_->complete(wish);
     return wish;
 }
 
 Result<Plan> Attachment::plan(const Scope& scope) const {
-    auto const postfix = instance_.read();
-    if (!postfix) {
-        return std::unexpected(postfix.error());
-    }
-    auto const wanted = wish(*postfix, scope);
-    if (!wanted) {
-        return std::unexpected(wanted.error());
+    if (auto done = server_->read(); !done) {
+        return std::unexpected(done.error());
     }
     if (!record_) {
-        return plan_listening(*postfix, *wanted);
+        return server_->plan(Step::listening, wish(scope));
     }
     for (auto const& saved : record_->files) {
         if (!untouched(folder_, saved)) {
@@ -176,7 +171,7 @@ Result<Plan> Attachment::plan(const Scope& scope) const {
                             saved.path));
         }
     }
-    return plan_enforcing(*postfix, *wanted);
+    return server_->plan(Step::enforcing, wish(scope));
 }
 
 Result<void> Attachment::ready(const Plan& plan) const {
@@ -187,48 +182,46 @@ Result<void> Attachment::ready(const Plan& plan) const {
         return failure(Fault::invalid,
                        "only root may change the mail server's configuration: sudo millrace …");
     }
-    for (auto const& file : instance_.files()) {
+    for (auto const& file : server_->files()) {
         if (::access(file.c_str(), R_OK | W_OK) != 0) {
             return failure(Fault::unavailable,
                            fmt::format("{}: {}; nothing was changed", file, std::strerror(errno)));
         }
     }
-    if (auto checked = instance_.check(); !checked) {
+    if (auto checked = server_->check(); !checked) {
         return failure(Fault::corrupt,
                        checked.error().detail + "; mend that first, nothing was changed");
     }
-    if (!instance_.running()) {
+    if (!server_->running()) {
         return failure(Fault::invalid,
-                       fmt::format("the Postfix of {} is not running: start it first, so that the "
-                                   "change is seen to work; nothing was changed",
-                                   instance_.folder()));
+                       fmt::format("the {} is not running: start it first, so that the change is "
+                                   "seen to work; nothing was changed",
+                                   server_->title()));
     }
     return {};
 }
 
-Result<void> Attachment::place_socket(const MilterDoor& door, const Postfix& postfix) {
-    if (socket_given()) {
+Result<void> Attachment::place_socket(const MilterDoor& door) {
+    if (socket_stays()) {
         return reload_milter(door);
     }
-    auto const mail_owner = postfix.get("mail_owner");
-    auto const* const owner = ::getpwnam(mail_owner.c_str());
-    if (owner == nullptr) {
-        return failure(Fault::invalid, fmt::format("there is no user {} (mail_owner)", mail_owner));
+    auto const group = server_->group();
+    if (!group) {
+        return std::unexpected(group.error());
     }
-    auto const group = owner->pw_gid;
-    auto const path = socket_path(postfix);
+    auto const path = socket_path();
     auto const folder = fs::path(path).parent_path().string();
-    // The milter writes, Postfix enters, nobody else; the socket inherits Postfix's group.
+    // The milter writes, the mail server enters, nobody else; the socket inherits its group.
     bool const made = ::mkdir(folder.c_str(), 0750) == 0;
     if (made) {
         record_->created.push_back(folder);
     } else if (errno != EEXIST) {
         return failure(Fault::unavailable, fmt::format("{}: {}", folder, std::strerror(errno)));
     }
-    if (::chown(folder.c_str(), door.user, group) != 0 || ::chmod(folder.c_str(), 02750) != 0) {
+    if (::chown(folder.c_str(), door.user, *group) != 0 || ::chmod(folder.c_str(), 02750) != 0) {
         return failure(Fault::unavailable, fmt::format("{}: {}", folder, std::strerror(errno)));
     }
-    return move_milter(door, path, drop_in, std::to_string(group));
+    return move_milter(door, path, drop_in, std::to_string(*group));
 }
 
 Result<void> Attachment::write_settings(const Plan& plan, const MilterDoor& door) {
@@ -241,31 +234,14 @@ Result<void> Attachment::write_settings(const Plan& plan, const MilterDoor& door
     return write_whole(settings_file(), plan.settings, 0644, 0, 0);
 }
 
-/// As each kind of Postfix's processes that calls the milter.
-Result<void> Attachment::reach(const Postfix& postfix) const {
-    auto const owner = postfix.get("mail_owner");
-    auto const queue = postfix.get("queue_directory");
-    auto const path = socket_path(postfix);
-    if (any_chroot(postfix)) {
-        if (auto done = reachable_from(owner, queue, path, true); !done) {
-            return done;
-        }
-    }
-    return reachable_from(owner, queue, path, false);
-}
-
-Result<void> Attachment::save_files(const Plan& plan, const Postfix& postfix, Time now) {
+Result<void> Attachment::save_files(const Plan& plan, Time now) {
     Record record;
-    record.mta = "postfix";
-    record.folder = instance_.folder();
+    record.mta = server_->kind();
+    record.folder = server_->configuration();
     record.since = to_rfc3339(now);
     record.changes = plan.changes;
-    for (auto const& change : plan.changes) {
-        if (auto const before = value_before(change, postfix)) {
-            record.before.push_back(*before);
-        }
-    }
-    for (auto const& file : instance_.files()) {
+    record.before = server_->before(plan.changes);
+    for (auto const& file : server_->files()) {
         auto saved = save(folder_, file);
         if (!saved) {
             return std::unexpected(saved.error());
@@ -276,7 +252,7 @@ Result<void> Attachment::save_files(const Plan& plan, const Postfix& postfix, Ti
     return write_record(folder_, *record_);
 }
 
-/// Files, parameters, services; then Postfix has to be content and go by them.
+/// Files, parameters, services; then the mail server has to be content and go by them.
 Result<void> Attachment::configure(const Plan& plan) {
     for (auto const& [path, text] : plan.files) {
         if (std::ranges::find(record_->created, path) == record_->created.end()) {
@@ -289,13 +265,13 @@ Result<void> Attachment::configure(const Plan& plan) {
     if (auto done = write_record(folder_, *record_); !done) {
         return done;
     }
-    if (auto done = instance_.apply(plan.changes); !done) {
+    if (auto done = server_->apply(plan.changes); !done) {
         return done;
     }
-    if (auto done = instance_.check(); !done) {
+    if (auto done = server_->check(); !done) {
         return done;
     }
-    return instance_.reload();
+    return server_->reload();
 }
 
 Result<void> Attachment::listen(const Plan& plan, Time now) {
@@ -305,12 +281,11 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
     if (auto done = ready(plan); !done) {
         return done;
     }
-    auto const postfix = instance_.read();
     auto const socket = socket_of(*settings_);
-    if (!postfix || socket.empty()) {
+    if (!server_->read() || socket.empty()) {
         return failure(Fault::invalid,
-                       "milter.socket has to be a unix socket for this: Postfix reaches it below "
-                       "its queue directory; nothing was changed");
+                       "milter.socket has to be a unix socket for this, which the mail server "
+                       "reaches by its path; nothing was changed");
     }
     auto const door = knock(socket);
     if (!door) {
@@ -323,16 +298,16 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
         return std::unexpected(lock.error());
     }
     auto const step = [&]() -> Result<void> {
-        if (auto done = save_files(plan, *postfix, now); !done) {
+        if (auto done = save_files(plan, now); !done) {
             return done;
         }
         if (auto done = write_settings(plan, *door); !done) {
             return done;
         }
-        if (auto done = place_socket(*door, *postfix); !done) {
+        if (auto done = place_socket(*door); !done) {
             return done;
         }
-        if (auto done = reach(*postfix); !done) {
+        if (auto done = server_->reach(socket_path()); !done) {
             return done;
         }
         if (auto done = configure(plan); !done) {
@@ -347,7 +322,7 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
     }();
     if (!step) {
         undo();
-        if (auto const again = knock(socket_path(*postfix)); again && !again->by_systemd) {
+        if (auto const again = knock(socket_path()); again && !again->by_systemd) {
             std::ignore = reload_milter(*again);
         }
         std::ignore = forget_drop_in(drop_in);
@@ -370,7 +345,7 @@ void Attachment::undo() {
     remove_created();
     std::error_code error;
     fs::remove(settings_file(), error);
-    std::ignore = instance_.reload();
+    std::ignore = server_->reload();
     fs::remove(folder_ + "/record.json", error);
     record_.reset();
 }
@@ -398,11 +373,10 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
     if (!lock) {
         return std::unexpected(lock.error());
     }
-    auto const postfix = instance_.read();
-    if (!postfix) {
-        return std::unexpected(postfix.error());
+    if (auto done = server_->read(); !done) {
+        return done;
     }
-    auto const door = knock(socket_path(*postfix));
+    auto const door = knock(socket_path());
     if (!door) {
         return std::unexpected(door.error());
     }
@@ -443,8 +417,8 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
             bool const ours = std::ranges::any_of(record_->changes, same);
             std::erase_if(record_->changes, same);
             record_->changes.push_back(change);
-            if (auto const old = value_before(change, *postfix); old && !ours) {
-                record_->before.push_back(*old);
+            if (!ours) {
+                std::ranges::copy(server_->before({change}), std::back_inserter(record_->before));
             }
         }
         if (auto done = configure(plan); !done) {
@@ -471,7 +445,7 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
         std::ignore = write_record(folder_, *record_);
         std::ignore = relay.reload();
         std::ignore = reload_milter(*door);
-        std::ignore = instance_.reload();
+        std::ignore = server_->reload();
         return failure(step.error().fault, step.error().detail + "; it listens on, as before");
     }
     return {};
@@ -500,15 +474,15 @@ Result<Given> Attachment::give_back() {
             given.restored.push_back(saved.path);
         }
     } else {
-        if (auto done = instance_.revert(record_->changes, record_->before); !done) {
+        if (auto done = server_->revert(record_->changes, record_->before); !done) {
             return std::unexpected(done.error());
         }
         for (auto const& saved : record_->files) {
             given.mended.push_back(saved.path);
         }
     }
-    if (instance_.running()) {
-        if (auto done = instance_.reload(); !done) {
+    if (server_->running()) {
+        if (auto done = server_->reload(); !done) {
             return std::unexpected(done.error());
         }
     }
@@ -525,9 +499,8 @@ Result<void> Attachment::forget(const RelayDoor& relay) {
         return failure(Fault::invalid, "Millrace is still attached: `millrace detach` first");
     }
     auto const created = record_->created;
-    auto const postfix = instance_.read();
-    auto const door =
-        postfix ? knock(socket_path(*postfix)) : failure(Fault::refused, "no Postfix");
+    std::ignore = server_->read();  // one that is gone keeps nobody from forgetting it
+    auto const door = knock(socket_path());
     std::error_code error;
     fs::remove(settings_file(), error);
     std::ignore = relay.reload();  // a relay that is away reads its settings when it starts

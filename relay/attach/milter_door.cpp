@@ -211,8 +211,8 @@ Result<void> reachable_from(const std::string& user,
     if (WEXITSTATUS(status) != 0) {
         return failure(
             Fault::invalid,
-            fmt::format("{} cannot reach the milter's socket {}{}: {}; Postfix would defer every "
-                        "message. {}",
+            fmt::format("{} cannot reach the milter's socket {}{}: {}; the mail server would "
+                        "defer every message. {}",
                         user,
                         path,
                         chrooted ? fmt::format(" from the chroot {}", queue_directory) : "",

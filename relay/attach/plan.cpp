@@ -6,23 +6,13 @@
 
 #include "common/config/load.hpp"
 #include "common/mail/domain.hpp"
+#include "relay/attach/attached_settings.hpp"
 #include "relay/attach/setting_text.hpp"
 
 namespace millrace::attach {
 namespace {
 
 using Where = Change::Where;
-
-enum class Step { listening, enforcing };
-
-/// The attached listener that Postfix is to hand its mail to.
-const config::Listener* listener_of(const config::Settings& settings) {
-    auto const& all = settings.relay.listeners;
-    auto const found = std::ranges::find_if(all, [](const config::Listener& listener) {
-        return listener.profile == config::Profile::attached;
-    });
-    return found == all.end() ? nullptr : &*found;
-}
 
 /// A receiver that cannot show who it is gets no mail.
 bool is_verified(std::string_view level) {
@@ -76,14 +66,7 @@ class Planner {
                 return;
             }
         }
-        if (wish_.mode_given) {
-            look_at_mode();
-        }
-        if (listener_of(*wish_.settings) == nullptr) {
-            plan_.obstacles.push_back(
-                "no listener of the relay has the profile `attached`: Postfix needs one to hand "
-                "its mail to; see relay.listeners");
-        }
+        look_at_settings(wish_, step_, plan_);
         auto const level = sending("smtp_tls_security_level");
         if (step_ == Step::enforcing && wish_.scope.domains.empty() && is_verified(level)) {
             plan_.obstacles.push_back(fmt::format(
@@ -98,19 +81,6 @@ class Planner {
                 "default_transport = {}: outgoing mail takes a way of its own already; attach "
                 "single destinations (--domain) or senders (--sender)",
                 deliver_by));
-        }
-    }
-
-    void look_at_mode() {
-        bool const enforces = wish_.settings->gate.mode == policy::Mode::enforce;
-        if (step_ == Step::listening && enforces) {
-            plan_.obstacles.push_back(
-                "the configuration file itself says gate.mode = \"enforce\", so the gate would act "
-                "at once: take that line out, attach sets the mode");
-        } else if (step_ == Step::enforcing && !enforces) {
-            plan_.advice.push_back(
-                "the configuration file itself says gate.mode = \"report-only\": the relay "
-                "delivers, and the gate goes on changing nothing");
         }
     }
 
@@ -362,28 +332,7 @@ class Planner {
 
     void write_settings() {
         auto const networks = networks_of(postfix_);
-        std::string text = fmt::format(
-            "# Written by `millrace attach` for the Postfix of {}.\n"
-            "# Read beneath millrace.conf, which wins. `millrace detach` takes it away.\n"
-            "milter = {{\n{}  trusted = {};\n  message_log = {};\n",
-            one_line(postfix_.folder),
-            wish_.socket_given ? std::string()
-                               : fmt::format("  socket = {};\n", quoted("unix:" + wish_.socket)),
-            // An empty list would mean its default, loopback; nobody connects from this address.
-            array(networks.items.empty() ? std::vector<std::string>{"255.255.255.255/32"}
-                                         : networks.items),
-            quoted(wish_.message_log));
-        if (!wish_.scope.senders.empty()) {
-            text += fmt::format("  only_from = {};\n", array(wish_.scope.senders));
-        }
-        if (!wish_.scope.domains.empty()) {
-            text += fmt::format("  only_to = {};\n", array(wish_.scope.domains));
-        }
-        if (step_ == Step::enforcing) {
-            text += fmt::format("  handover_key = {};\n", quoted(wish_.handover_key));
-        }
-        text += fmt::format("}};\ngate = {{ mode = \"{}\"; }};\n",
-                            step_ == Step::listening ? "report-only" : "enforce");
+        auto text = gate_settings("Postfix of " + postfix_.folder, wish_, step_, networks.items);
         if (step_ == Step::enforcing) {
             text += relay_settings();
         }
@@ -447,20 +396,8 @@ class Planner {
     }
 
     std::string size_settings() {
-        constexpr std::uint64_t most = std::uint64_t{1024} << 20;
-        std::uint64_t limit =
-            std::strtoull(postfix_.get("message_size_limit").c_str(), nullptr, 10);
-        limit = limit == 0 ? most : std::min(limit, most);
-        auto const& ours = wish_.settings->relay.limits.message_size;
-        // Rounded up, and a little more: Millrace adds fields of its own.
-        auto const wanted = ((limit + (std::uint64_t{2} << 20)) >> 20) << 20;
-        if (wanted <= ours) {
-            return {};
-        }
-        plan_.carried.push_back(
-            fmt::format("the size limit: {}", config::print_size(std::min(wanted, most))));
-        return fmt::format("  limits = {{ message_size = \"{}\"; }};\n",
-                           config::print_size(std::min(wanted, most)));
+        return attach::size_settings(
+            std::strtoull(postfix_.get("message_size_limit").c_str(), nullptr, 10), wish_, plan_);
     }
 
     std::string_view route_tls() const {

@@ -7,7 +7,7 @@
 #include "common/config/settings.hpp"
 #include "relay/attach/site.hpp"
 
-/// What `millrace attach postfix` changes, decided before anything is touched. Pure.
+/// What `millrace attach` changes, decided before anything is touched. Pure.
 namespace millrace::attach {
 
 /// How much of the mail is meant; both empty: all of it.
@@ -32,7 +32,8 @@ struct Wish {
     std::vector<std::string> wake;  ///< what makes Postfix try deferred mail again
 };
 
-/// One change of Postfix's configuration, by postconf(1).
+/// One change of the mail server's configuration: Postfix's by postconf(1), or a block of text in
+/// Sendmail's .mc file (its name; where: main).
 struct Change {
     enum class Where {
         main,     ///< `postconf -e name=value`
@@ -56,6 +57,9 @@ struct Plan {
     std::vector<std::string> advice;           ///< what the operator may want to change himself
     std::vector<std::string> obstacles;        ///< when there is one, nothing is done
 };
+
+/// The two steps of an attachment, each of which can be taken back.
+enum class Step { listening, enforcing };
 
 /// Step one: the milter listens and says what it would do; Postfix goes on as before.
 Plan plan_listening(const Postfix& postfix, const Wish& wish);

@@ -19,6 +19,8 @@ extern char** environ;
 namespace millrace::attach {
 namespace {
 
+constexpr std::size_t input_max = 4096;  // PIPE_BUF: a pipe takes it at once
+
 /// The two ends of a pipe; closed with it.
 struct Pipe {
     int read = -1, write = -1;
@@ -105,16 +107,24 @@ std::string first_lines(const std::string& text) {
 
 }  // namespace
 
-Result<Finished> run_program(const std::vector<std::string>& arguments, Duration deadline) {
+Result<Finished> run_program(const std::vector<std::string>& arguments,
+                             Duration deadline,
+                             std::string_view input) {
     auto const file = find_program(arguments.front());
     if (file.empty()) {
         return failure(Fault::not_found,
                        fmt::format("there is no program {} in PATH", arguments.front()));
     }
-    Pipe out, error;
+    Pipe in, out, error;
+    // Fits into the pipe, so nobody has to feed it.
+    if (input.size() > input_max ||
+        ::write(in.write, input.data(), input.size()) != static_cast<ssize_t>(input.size())) {
+        return failure(Fault::unavailable, fmt::format("{} cannot be given its input", file));
+    }
+    Pipe::shut(in.write);
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, in.read, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, out.write, STDOUT_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, error.write, STDERR_FILENO);
     std::vector<char*> argv;

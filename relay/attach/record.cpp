@@ -128,6 +128,11 @@ std::string to_string(Record::Step step) {
     return "listening";
 }
 
+std::string title(const Record& record) {
+    return fmt::format(
+        "{} of {}", record.mta == "sendmail" ? "Sendmail" : "Postfix", record.folder);
+}
+
 std::string record_folder(const std::string& configuration_file) {
     return std::filesystem::path(configuration_file).parent_path() / "attached";
 }

@@ -24,7 +24,7 @@ struct Saved {
 struct Record {
     enum class Step { listening, enforcing, detached };
     std::string mta;     ///< `postfix`, `sendmail`
-    std::string folder;  ///< the mail server's configuration
+    std::string folder;  ///< Postfix's configuration folder, Sendmail's .mc file
     Step step = Step::listening;
     Scope scope;
     std::string since;  ///< RFC 3339
@@ -36,6 +36,8 @@ struct Record {
 };
 
 std::string to_string(Record::Step step);
+/// The mail server on record, for people: `Postfix of /etc/postfix`.
+std::string title(const Record& record);
 
 /// `<folder of the configuration file>/attached`.
 std::string record_folder(const std::string& configuration_file);

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view help =
     "usage: millrace attach postfix [--config-dir DIR] [--sender DOMAIN…] [--domain DOMAIN…]\n"
     "                               [--print] [--yes] [--json]\n"
-    "       millrace attach sendmail --mc FILE [--print] [--yes]\n"
+    "       millrace attach sendmail [--mc FILE] [--cf FILE] [--print] [--yes] [--json]\n"
     "       millrace attach report [--json]\n"
     "       millrace attach enforce [--yes] [--json]\n"
     "       millrace attach status [--json]\n\n"
@@ -22,19 +22,22 @@ constexpr std::string_view help =
     "back:\n\n"
     "  1. `attach postfix`   the gate listens (report-only). Not a byte of any message changes, "
     "and\n"
-    "                        Postfix goes on delivering by itself. A gate that is away delays\n"
+    "     `attach sendmail`  the mail server goes on delivering by itself. A gate that is away "
+    "delays\n"
     "                        nothing.\n"
     "  2. `attach report`    after an hour or a day: what the gate would have refused or mended, "
     "by\n"
     "                        rule and sender; which From domains were seen.\n"
     "  3. `attach enforce`   the gate acts, and the relay delivers what leaves for other domains.\n"
-    "     `millrace detach`  puts Postfix's configuration back, byte for byte.\n\n"
+    "     `millrace detach`  puts the old configuration back, byte for byte.\n\n"
     "Mail that comes in for your own domains never goes through Millrace. What was changed is "
     "kept in\n"
     "`attached/` beside the configuration file, what was found out in `attached.conf`.\n\n"
     "  --config-dir DIR   Postfix's configuration (default: the one postconf names)\n"
-    "  --sender DOMAIN    only mail from this domain; may be given several times\n"
-    "  --domain DOMAIN    only mail to this domain; may be given several times\n"
+    "  --mc FILE          Sendmail's configuration (default: /etc/mail/sendmail.mc)\n"
+    "  --cf FILE          what m4 makes of it (default: beside it, .cf)\n"
+    "  --sender DOMAIN    only mail from this domain; several times; Postfix only\n"
+    "  --domain DOMAIN    only mail to this domain; several times; Postfix only\n"
     "  --print            write the change as commands and files, change nothing (Ansible, "
     "panels)\n"
     "  --report-only      what it does anyway at first; for scripts that want to say so\n"
@@ -46,7 +49,8 @@ constexpr std::string_view help =
     "  sudo millrace attach postfix\n"
     "  millrace attach report\n"
     "  sudo millrace attach enforce\n"
-    "  sudo millrace attach postfix --sender shop.example --yes\n";
+    "  sudo millrace attach postfix --sender shop.example --yes\n"
+    "  sudo millrace attach sendmail --mc /etc/mail/sendmail.mc\n";
 
 /// Whether to go on; otherwise exit_code says how to leave.
 bool confirmed(const Session& session,
@@ -121,11 +125,7 @@ void print_commands(const attach::Attachment& attachment, const attach::Plan& pl
     if (!plan.password.empty()) {
         fmt::print("\n# and the password of the smart host into the password_file above (0640)\n");
     }
-    fmt::print(
-        "\n# the milter's folder below Postfix's queue directory: 2750, owner millrace, "
-        "group postfix\n\n{}postfix -c {} reload\n",
-        attach::as_commands(attachment.postfix().folder(), plan.changes),
-        attachment.postfix().folder());
+    fmt::print("{}", attachment.server().as_commands(plan.changes));
 }
 
 int run(const Session& session, const Arguments& arguments) {
@@ -135,6 +135,9 @@ int run(const Session& session, const Arguments& arguments) {
     }
     if (word == "postfix") {
         return attach_postfix(session, arguments);
+    }
+    if (word == "sendmail") {
+        return attach_sendmail(session, arguments);
     }
     if (word == "report") {
         return attach_report(session, arguments);
@@ -146,8 +149,9 @@ int run(const Session& session, const Arguments& arguments) {
         return attach_status(session, arguments);
     }
     return complain_usage("attach",
-                          word.empty() ? "attach what? postfix; then report, enforce, status"
-                                       : "what is " + word + "?");
+                          word.empty()
+                              ? "attach what? postfix or sendmail; then report, enforce, status"
+                              : "what is " + word + "?");
 }
 
 }  // namespace
@@ -196,28 +200,28 @@ std::string view_plan(const attach::Plan& plan, const Style& style) {
     };
     part("through Millrace", plan.passes);
     part("not through Millrace", plan.stays);
-    part("taken over from Postfix", plan.carried);
+    part("taken over from the mail server", plan.carried);
     part("worth knowing", plan.advice);
     part("in the way", plan.obstacles);
     return text;
 }
 
-int attach_postfix(const Session& session, const Arguments& arguments) {
+/// Step one, for either mail server.
+int attach_to(const Session& session, const Arguments& arguments, const attach::Target& target) {
     auto const settings = settings_for(session);
     if (!settings) {
         return complain(settings.error());
     }
-    auto attachment =
-        attach::Attachment::open(session.file, *settings, arguments.value("--config-dir"));
+    auto attachment = attach::Attachment::open(session.file, *settings, target);
     if (!attachment) {
         return refuse(attachment.error());
     }
     if (attachment->record()) {
         auto const& record = *attachment->record();
         fmt::print(stderr,
-                   "millrace: attached already: to the Postfix of {}, since {} ({}); next: {}\n"
+                   "millrace: attached already: to the {}, since {} ({}); next: {}\n"
                    "nothing was changed\n",
-                   record.folder,
+                   attach::title(record),
                    record.since,
                    attach::to_string(record.step),
                    record.step == attach::Record::Step::listening
@@ -234,9 +238,7 @@ int attach_postfix(const Session& session, const Arguments& arguments) {
         return plan->obstacles.empty() ? config::exit_done : config::exit_negative;
     }
     if (!session.json) {
-        fmt::print("the Postfix of {}\n\n{}\n",
-                   attachment->postfix().folder(),
-                   view_plan(*plan, session.style));
+        fmt::print("the {}\n\n{}\n", attachment->server().title(), view_plan(*plan, session.style));
     }
     if (!plan->obstacles.empty()) {
         return refuse({Fault::invalid, "not attached: " + plan->obstacles.front()});
@@ -244,7 +246,7 @@ int attach_postfix(const Session& session, const Arguments& arguments) {
     int exit_code = config::exit_done;
     if (!confirmed(session,
                    arguments,
-                   "Let the gate listen? No message changes, Postfix delivers as before.",
+                   "Let the gate listen? No message changes, the mail server delivers as before.",
                    exit_code)) {
         return exit_code;
     }
@@ -259,6 +261,23 @@ int attach_postfix(const Session& session, const Arguments& arguments) {
         "attached: the gate listens and changes nothing\n"
         "next: millrace attach report, after an hour or a day\n");
     return config::exit_done;
+}
+
+int attach_postfix(const Session& session, const Arguments& arguments) {
+    if (!arguments.list("--mc").empty() || !arguments.list("--cf").empty()) {
+        return complain_usage("attach", "--mc and --cf are Sendmail's: millrace attach sendmail");
+    }
+    return attach_to(session, arguments, {"postfix", arguments.value("--config-dir"), {}});
+}
+
+int attach_sendmail(const Session& session, const Arguments& arguments) {
+    for (auto const* option : {"--config-dir", "--sender", "--domain"}) {
+        if (!arguments.list(option).empty()) {
+            return complain_usage("attach", std::string(option) + " is there for Postfix only");
+        }
+    }
+    return attach_to(
+        session, arguments, {"sendmail", arguments.value("--mc"), arguments.value("--cf")});
 }
 
 int attach_enforce(const Session& session, const Arguments& arguments) {
@@ -336,9 +355,8 @@ int attach_status(const Session& session, const Arguments&) {
         fmt::print("not attached\nnext: millrace attach postfix\n");
         return config::exit_negative;
     }
-    fmt::print("{} of {}: {}, since {}\n",
-               (*record)->mta,
-               (*record)->folder,
+    fmt::print("{}: {}, since {}\n",
+               attach::title(**record),
                step == "listening"   ? "the gate listens, nothing is changed"
                : step == "enforcing" ? "the gate acts and the relay delivers"
                                      : "detached; the relay still drains",
@@ -348,12 +366,13 @@ int attach_status(const Session& session, const Arguments&) {
 
 Command attach_command() {
     return {"attach",
-            "join a Postfix that is in use: listen, report, enforce",
+            "join a mail server that is in use: listen, report, enforce",
             help,
             {{"--config-dir", true},
              {"--sender", true},
              {"--domain", true},
              {"--mc", true},
+             {"--cf", true},
              {"--print", false},
              {"--report-only", false},
              {"--yes", false, "-y"}},

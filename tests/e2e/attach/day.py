@@ -14,8 +14,8 @@ class Answer:
     text: str
 
     def queue_id(self):
-        found = re.search(r"queued as (\S+)", self.text)
-        return found and found[1]
+        found = re.search(r"queued as (\S+)|(\S+) Message accepted", self.text)
+        return found and (found[1] or found[2])
 
 
 class Day:
@@ -39,15 +39,15 @@ class Day:
         return self
 
     def wait_quiet(self, deadline):
-        """Postfix and relay hold nothing, seen twice in turn: a message may be on its way from one to the other."""
-        wait_until(lambda: all(self.site.postfix.queue_length() == 0 and self.relay_is_empty() for _ in range(2))
-                   and self.site.postfix.queue_length() == 0, deadline, "empty queues")
+        """Mail server and relay hold nothing, seen twice in turn: a message may be on its way from one to the other."""
+        wait_until(lambda: all(self.site.mta.queue_length() == 0 and self.relay_is_empty() for _ in range(2))
+                   and self.site.mta.queue_length() == 0, deadline, "empty queues")
 
     # --- handing in -----------------------------------------------------------------------------
     def _hand_in(self, case):
         if case.way.startswith("sendmail"):
             options = case.options or ("-i", "-f", case.sender)
-            done = self.site.postfix.sendmail(case.message.replace(b"\r\n", b"\n"), *options,
+            done = self.site.mta.sendmail(case.message.replace(b"\r\n", b"\n"), *options,
                                               *(() if "-t" in options else ("--", *case.recipients)),
                                               user=case.way.split()[1])
             return Answer(250 if done.returncode == 0 else 500 + done.returncode, done.stderr.decode())
@@ -56,7 +56,7 @@ class Day:
         except Closed as e:
             self._clients.pop(case.way).close()
             return Answer(0, str(e))
-        if not reply.ok():  # Postfix slows down and drops clients that make errors
+        if not reply.ok():  # a server slows down and drops clients that make errors
             self._clients.pop(case.way).quit()
         return Answer(reply.code, reply.text)
 

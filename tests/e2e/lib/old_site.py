@@ -73,6 +73,7 @@ class OldSite:
         self.folder = pathlib.Path(folder)
         self.postfix = debian_postfix.DebianPostfix(
             NAME, [NAME, "garden.test", "localhost.garden.test", "localhost"])
+        self.mta = self.postfix
         self.dkim = opendkim.OpenDkim(SIGNED, others=("elsewhere.test", "garden.test"))
         self.world = Receivers({
             NAME: {"A": [ADDRESS]},

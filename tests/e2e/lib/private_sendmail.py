@@ -130,10 +130,19 @@ class PrivateSendmail:
         cf = next(self.root.glob("usr/share/sendmail/cf"))
         milter = (f"INPUT_MAIL_FILTER(`millrace', `S={self.milter}, F=T, T=C:10s;S:10s;R:10s;E:30s')dnl"
                   if self.milter else "dnl")
-        source = MC.format(cf=cf, relay_host=self.relayhost[0], relay_port=self.relayhost[1], folder=self.folder,
-                           name=self.name, port=self.port, filter=milter)
-        done = subprocess.run([str(self.root / "usr/bin/m4"), f"-D_CF_DIR_={cf}/"], input=source, text=True,
-                              capture_output=True, env={**os.environ, **self.environment})
+        self._make("sendmail", self._source(cf, milter))
+
+    def _source(self, cf, milter):
+        """The text of sendmail.mc. cf: the folder of the m4 files."""
+        return MC.format(cf=cf, relay_host=self.relayhost[0], relay_port=self.relayhost[1], folder=self.folder,
+                         name=self.name, port=self.port, filter=milter)
+
+    def _make(self, name, source):
+        """NAME.mc, and of it NAME.cf, as `make -C /etc/mail` does."""
+        mc = self.folder / f"{name}.mc"
+        mc.write_text(source)
+        done = subprocess.run([str(self.root / "usr/bin/m4"), str(mc)], text=True, capture_output=True,
+                              env={**os.environ, **self.environment})
         if done.returncode != 0:
             raise AssertionError(f"m4: {done.stderr}")
-        (self.folder / "sendmail.cf").write_text(done.stdout)
+        (self.folder / f"{name}.cf").write_text(done.stdout)
