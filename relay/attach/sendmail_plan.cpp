@@ -14,8 +14,8 @@ namespace {
 constexpr std::string_view begin_mark = "dnl # --- Millrace begins: written by `millrace attach' ";
 constexpr std::string_view end_mark = "dnl # --- Millrace ends\n";
 
-/// mc file in `path`, as INPUT_MAIL_FILTER would write it; but ours is asked first, wherever the
-/// others are named: what signs must see the header as we leave it.
+/// As INPUT_MAIL_FILTER would have it, but ours is asked first, wherever the others are named: what
+/// signs must see the header as we leave it. Without F= a gate that is away is passed over.
 std::string filter(const std::string& socket, Step step) {
     return fmt::format(
         "MAIL_FILTER(`millrace', `S=local:{}{}, T=C:30s;S:10s;R:60s;E:5m')dnl\n"
@@ -232,6 +232,10 @@ class Planner {
                             "{}); see relay.delivery.expire_after",
                             config::print_duration(wish_.settings->relay.delivery.expire_after),
                             sendmail_.option("Timeout.queuereturn", "5d")));
+            plan_.advice.push_back(
+                "once the gate acts Sendmail answers 451 to everybody while it is away, to "
+                "strangers "
+                "too (they try again): it has no filters by client, as Postfix has");
             plan_.advice.push_back(
                 "while the relay is away mail waits in Sendmail's queue, until its next run "
                 "(-q…); `sendmail -q` brings it forward");

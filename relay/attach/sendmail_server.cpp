@@ -371,7 +371,7 @@ Result<void> SendmailServer::reload() const {
 }
 
 Result<void> SendmailServer::reach(const std::string& socket) const {
-    // Sendmail passes over a socket that others could have put there, and says so in its log only.
+    // Sendmail takes no socket that others could have put there, and says so in its log only.
     for (auto folder = fs::path(socket).parent_path(); folder.has_relative_path();
          folder = folder.parent_path()) {
         struct stat status {};

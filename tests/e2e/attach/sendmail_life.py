@@ -67,7 +67,9 @@ def life(old):
             check("Sendmail, report-only: every message of ours is in the message log", seen >= ours, f"{seen} < {ours}")
             step(ground, units, "attach", "report", "--json")
             step(ground, units, "attach", "enforce", "--yes")
-            enforcing(ground, was, ground.day(units), units.messages()[seen:])
+            enforced = ground.day(units)
+            enforcing(ground, was, enforced, units.messages()[seen:])
+            handed_over(ground, units, enforced)
             tokens = fill(ground, units)
             step(ground, units, "detach", "--yes")
             same = snapshot.changed(files, snapshot.snapshot(ETC))
@@ -76,6 +78,7 @@ def life(old):
             step(ground, units, "detach", "--yes")
             traces = [str(p) for p in (units.folder / "attached", units.folder / "attached.conf") if p.exists()]
             check("Sendmail: detach, with an empty queue, takes the last traces away", not traces, repr(traces))
+            by_hand(ground, units)
         ground.same("Sendmail, after", was, ground.day())
 
 
@@ -125,6 +128,8 @@ def enforcing(ground, was, now, log):
     for case in ground.cases:
         name, old, new = f"Sendmail, enforce: {case.name}", was.copies[case.token], now.copies[case.token]
         if case.inbound():
+            if case.recipients[0].endswith("@lily.test"):
+                check(f"{name} never meets the relay", not any(map(announced.by_relay, new)), repr(new)[:2000])
             # An alias that leads away leaves by the relay, which adds its trace. It cannot know that the mail is a
             # stranger's, so it mends as it does for programs of this machine, and never refuses.
             old, new = ([announced.without_trace(c) for c in day] for day in (old, new))
@@ -154,6 +159,34 @@ def enforcing(ground, was, now, log):
             check(f"{name}: no word of ours stays in it", b"X-Millrace-Handover" not in copy.data)
     check("Sendmail, enforce: nothing else arrived", not now.stray, repr(now.stray[:3]))
     check("Sendmail, enforce: the gate mended", any(entry["changes"] for entry in log))
+
+
+def by_hand(ground, units):
+    """What the administrator adds meanwhile stays when only our block is taken out."""
+    mc, cf = ETC / "sendmail.mc", ETC / "sendmail.cf"
+    kept = {path: path.read_bytes() for path in (mc, cf)}
+    step(ground, units, *COMMAND, "--yes")
+    edit = b"define(`confMAX_HOP', `33')dnl\n"
+    mc.write_bytes(mc.read_bytes() + edit)
+    done = step(ground, units, "detach", "--yes")
+    check = ground.results.check
+    check("Sendmail, edited by hand: detach says so", "by hand" in done.stdout, done.stdout)
+    check("Sendmail, edited by hand: the edit stays, our block is gone", mc.read_bytes() == kept[mc] + edit,
+          repr(mc.read_bytes()[-500:]))
+    check("Sendmail, edited by hand: the .cf file has it too", b"\nO MaxHopCount=33\n" in cf.read_bytes()
+          and b"millrace" not in cf.read_bytes())
+    for path, data in kept.items():
+        path.write_bytes(data)
+    ground.site.mta.restart()
+
+
+def handed_over(ground, units, day):
+    """The relay believes the gate, so it knows Sendmail's queue id."""
+    case = next(c for c in ground.cases if c.way == "application" and c.name.endswith("8-bit subject"))
+    queue_id = day.answers[case.token].queue_id()
+    shown = units.millrace("show", queue_id)
+    ground.results.check("Sendmail, enforce: the relay finds a message by Sendmail's queue id",
+                         shown.returncode == 0 and case.token in shown.stdout, f"{queue_id}: {shown}")
 
 
 def fill(ground, units):

@@ -85,6 +85,10 @@ class DebianSendmail(PrivateSendmail):
         if not self.daemon.running():
             raise AssertionError(f"Sendmail did not start: {self.daemon.output()}")
 
+    def restart(self):
+        self.daemon.stop()
+        self.run()
+
     def sendmail(self, message, *arguments, user=None):
         return subprocess.run([str(self.binary), *arguments], input=message, capture_output=True, user=user)
 
