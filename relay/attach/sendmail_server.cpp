@@ -1,22 +1,18 @@
 #include "relay/attach/sendmail_server.hpp"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
-#include <poll.h>
-#include <signal.h>
 #include <sstream>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/net/asio_clock.hpp"
 #include "relay/attach/milter_door.hpp"
 #include "relay/attach/program.hpp"
 #include "relay/attach/record.hpp"
+#include "relay/attach/sendmail_daemon.hpp"
 #include "relay/attach/sendmail_plan.hpp"
 
 namespace millrace::attach {
@@ -28,9 +24,6 @@ constexpr const char* default_mc = "/etc/mail/sendmail.mc";
 /// What a daemon without -C reads.
 constexpr const char* default_cf = "/etc/mail/sendmail.cf";
 constexpr const char* default_pid_file = "/var/run/sendmail.pid";
-constexpr Duration restarting = std::chrono::seconds(30);
-constexpr int poll_milliseconds = 50;
-
 /// A file beside another one, gone with the object.
 class Draft {
   public:
@@ -55,63 +48,6 @@ std::string first_line_with(const std::string& text, std::string_view part) {
         }
     }
     return text.substr(0, text.find('\n'));
-}
-
-/// Whether something there greets as an SMTP server does.
-bool greets(const Address& where) {
-    bool const six = where.address.find(':') != where.address.npos;
-    sockaddr_in v4{};
-    sockaddr_in6 v6{};
-    v4.sin_family = AF_INET;
-    v6.sin6_family = AF_INET6;
-    v4.sin_port = v6.sin6_port = htons(where.port);
-    if (::inet_pton(six ? AF_INET6 : AF_INET,
-                    where.address.c_str(),
-                    six ? static_cast<void*>(&v6.sin6_addr) : &v4.sin_addr) != 1) {
-        return false;
-    }
-    int const descriptor = ::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) {
-        return false;
-    }
-    timeval const patience{10, 0};
-    ::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    ::setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    char code[3] = {};
-    bool const good = ::connect(descriptor,
-                                six ? reinterpret_cast<const sockaddr*>(&v6)
-                                    : reinterpret_cast<const sockaddr*>(&v4),
-                                six ? sizeof v6 : sizeof v4) == 0 &&
-                      ::recv(descriptor, code, sizeof code, MSG_WAITALL) == sizeof code &&
-                      std::memcmp(code, "220", sizeof code) == 0;
-    constexpr std::string_view bye = "QUIT\r\n";
-    if (good) {
-        std::ignore = ::send(descriptor, bye.data(), bye.size(), MSG_NOSIGNAL);
-    }
-    ::close(descriptor);
-    return good;
-}
-
-/// When and as which file it was written last.
-std::tuple<ino_t, std::int64_t, std::int64_t> writing_of(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) {
-        return {};
-    }
-    return {status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
-}
-
-/// The file after -C, which may stand in the same word; empty: there is none.
-std::string file_of(const std::vector<std::string>& command) {
-    for (std::size_t i = 1; i < command.size(); ++i) {
-        if (command[i] == "-C") {
-            return i + 1 < command.size() ? command[i + 1] : std::string();
-        }
-        if (command[i].starts_with("-C")) {
-            return command[i].substr(2);
-        }
-    }
-    return {};
 }
 
 /// The source of a map: `hash -T<TMPF> /etc/mail/access`.
@@ -188,33 +124,16 @@ std::string SendmailServer::pid_file() const {
     return sendmail_.option("PidFile", default_pid_file);
 }
 
-SendmailServer::Daemon SendmailServer::daemon() const {
-    auto const text = read_whole(pid_file());
-    Daemon daemon;
-    if (!text) {
-        return daemon;
-    }
-    std::istringstream words(*text);
-    words >> daemon.pid;
-    for (std::string word; words >> word;) {
-        daemon.command.push_back(word);
-    }
-    if (daemon.pid <= 1 || ::kill(daemon.pid, 0) != 0) {
-        daemon.pid = 0;
-    }
-    return daemon;
-}
-
 /// The program that runs, whatever else is called sendmail on this machine.
 std::string SendmailServer::program() const {
-    auto const found = daemon();
+    auto const found = find_daemon(pid_file());
     return !found.command.empty() && found.command.front().starts_with('/')
                ? found.command.front()
                : std::string("/usr/sbin/sendmail");
 }
 
 bool SendmailServer::running() const {
-    return daemon().pid != 0;
+    return find_daemon(pid_file()).pid != 0;
 }
 
 Result<std::string> SendmailServer::make(const std::string& mc) const {
@@ -254,11 +173,11 @@ Result<std::string> SendmailServer::test(const std::string& cf) const {
 
 Plan SendmailServer::plan(Step step, const Wish& wish) const {
     auto plan = plan_sendmail(sendmail_, wish, step);
-    auto const found = daemon();
+    auto const found = find_daemon(pid_file());
     if (found.pid == 0 || found.command.empty()) {
         return plan;  // check and running say so
     }
-    auto const file = file_of(found.command);
+    auto const file = found.configuration();
     if (!found.command.front().starts_with('/')) {
         plan.obstacles.push_back(
             fmt::format("the daemon was started as `{}`, without its path: it would end when told "
@@ -348,26 +267,8 @@ Result<void> SendmailServer::revert(const std::vector<Change>&, const std::vecto
     return put({});
 }
 
-/// The daemon starts itself anew and writes its pid file again.
 Result<void> SendmailServer::reload() const {
-    auto const before = writing_of(pid_file());
-    auto const was = daemon();
-    if (was.pid == 0 || ::kill(was.pid, SIGHUP) != 0) {
-        return failure(Fault::unavailable,
-                       fmt::format("no Sendmail runs by {}: start it", pid_file()));
-    }
-    AsioClock const clock;
-    for (auto const deadline = clock.now() + restarting; clock.now() < deadline;) {
-        if (writing_of(pid_file()) != before && running() && greets(address_of(sendmail_))) {
-            return {};
-        }
-        ::poll(nullptr, 0, poll_milliseconds);
-    }
-    return failure(Fault::timed_out,
-                   fmt::format("Sendmail does not answer at {} port {} after SIGHUP; its log says "
-                               "why",
-                               address_of(sendmail_).address,
-                               address_of(sendmail_).port));
+    return restart_daemon(pid_file(), address_of(sendmail_));
 }
 
 Result<void> SendmailServer::reach(const std::string& socket) const {

@@ -42,13 +42,7 @@ class SendmailServer : public MailServer {
     std::string as_commands(const std::vector<Change>& changes) const override;
 
   private:
-    /// The running daemon, by its pid file: the process, and the command that started it.
-    struct Daemon {
-        pid_t pid = 0;
-        std::vector<std::string> command;
-    };
     Result<void> read_files();
-    Daemon daemon() const;
     std::string pid_file() const;
     std::string program() const;
     Result<std::string> make(const std::string& mc) const;

@@ -1,4 +1,6 @@
 """The same life with Sendmail: a day before, report-only, enforce, detached with messages waiting, and a day after."""
+import os
+import pathlib
 import re
 
 import announced
@@ -115,6 +117,10 @@ def refused(ground, units, files):
     units.start("milter")
     ground.site.mta.stop()
     judge("Sendmail stopped", "is not running", 1)
+    pid_file = pathlib.Path("/run/sendmail.pid")
+    pid_file.write_text(f"{os.getpid()}\n{ground.site.mta.binary} -bd\n")  # a process that is none of Sendmail's
+    judge("a pid file left over", "is not running", 1)
+    pid_file.unlink()
     ground.site.mta.run()
     told = units.millrace(*COMMAND, "--print")
     check("Sendmail: attach --print", told.returncode == 0 and "MAIL_FILTER(`millrace'" in told.stdout,
