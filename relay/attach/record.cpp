@@ -26,9 +26,22 @@ std::string_view word(Change::Where where) {
 }
 
 Change::Where where_of(std::string_view text) {
-    return text == "service"  ? Change::Where::service
-           : text == "option" ? Change::Where::option
-                              : Change::Where::main;
+    for (auto const where : {Change::Where::main, Change::Where::service, Change::Where::option}) {
+        if (text == word(where)) {
+            return where;
+        }
+    }
+    throw std::runtime_error("a change of no known kind");
+}
+
+Record::Step step_of(std::string_view text) {
+    for (auto const step :
+         {Record::Step::listening, Record::Step::enforcing, Record::Step::detached}) {
+        if (text == to_string(step)) {
+            return step;
+        }
+    }
+    throw std::runtime_error("a step of no known name");
 }
 
 json::array texts(const std::vector<std::string>& from) {
@@ -74,7 +87,8 @@ json::array files(const std::vector<Saved>& from) {
                                    {"name", saved.name},
                                    {"mode", saved.mode},
                                    {"owner", saved.owner},
-                                   {"group", saved.group}});
+                                   {"group", saved.group},
+                                   {"link", saved.link}});
     }
     return all;
 }
@@ -87,7 +101,8 @@ std::vector<Saved> files(const json::value& from) {
                        std::string(o.at("name").as_string()),
                        o.at("mode").to_number<mode_t>(),
                        o.at("owner").to_number<uid_t>(),
-                       o.at("group").to_number<gid_t>()});
+                       o.at("group").to_number<gid_t>(),
+                       o.contains("link") ? std::string(o.at("link").as_string()) : std::string()});
     }
     return all;
 }
@@ -99,10 +114,7 @@ Record from_json(const json::object& o) {
     }
     record.mta = o.at("mta").as_string();
     record.folder = o.at("folder").as_string();
-    std::string_view const step = o.at("step").as_string();
-    record.step = step == "enforcing"  ? Record::Step::enforcing
-                  : step == "detached" ? Record::Step::detached
-                                       : Record::Step::listening;
+    record.step = step_of(o.at("step").as_string());
     record.scope.senders = texts(o.at("senders"));
     record.scope.domains = texts(o.at("domains"));
     record.since = o.at("since").as_string();

@@ -17,6 +17,8 @@ struct Saved {
     mode_t mode = 0;
     uid_t owner = 0;
     gid_t group = 0;
+    std::string link;  ///< where the path pointed, if it was a symbolic link
+    bool operator==(const Saved&) const = default;
 };
 
 /// What attach did, kept until detach has undone it: `attached/record.json` in the folder of the
@@ -53,7 +55,11 @@ Result<Saved> save(const std::string& folder, const std::string& path);
 Result<void> note_after(const std::string& folder, const Saved& saved);
 /// Whether the file is still as we left it.
 bool untouched(const std::string& folder, const Saved& saved);
-/// Puts the bytes back, with owner and mode. Durable and at once (rename).
+/// Whether the file is as it was before we came: nothing has reached it yet, or it is back.
+bool as_before(const std::string& folder, const Saved& saved);
+/// Puts the bytes back, with owner and mode, and the link to them where there was one (postconf(1)
+/// replaces a link by a file). Durable and at once (rename); a file that is as before is left
+/// alone, so that no room is needed for it.
 Result<void> restore(const std::string& folder, const Saved& saved);
 
 /// Writes a whole file: temporary name, sync, rename, sync of the folder.

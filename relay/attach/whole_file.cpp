@@ -46,6 +46,48 @@ bool sync_folder(const std::string& path) {
     return synced;
 }
 
+/// Where a symbolic link points, word for word; empty for anything else.
+std::string link_of(const std::string& path) {
+    std::error_code error;
+    auto const target = std::filesystem::read_symlink(path, error);
+    return error ? std::string() : target.string();
+}
+
+/// The file that a saved path stands for: itself, or what its link pointed to.
+std::string file_of(const Saved& saved) {
+    if (saved.link.empty()) {
+        return saved.path;
+    }
+    auto const target = std::filesystem::path(saved.path).parent_path() / saved.link;
+    std::error_code error;
+    auto const file = std::filesystem::canonical(target, error);  // through further links
+    return error ? target.string() : file.string();
+}
+
+/// Bytes, mode and owner of the file; the link is another matter.
+bool holds(const Saved& saved, const std::string& bytes) {
+    struct stat status {};
+    auto const file = file_of(saved);
+    if (::lstat(file.c_str(), &status) != 0 || (saved.link.empty() && !S_ISREG(status.st_mode)) ||
+        ::stat(file.c_str(), &status) != 0) {
+        return false;
+    }
+    auto const now = read_whole(file);
+    return now && *now == bytes && (status.st_mode & 07777) == saved.mode &&
+           status.st_uid == saved.owner && status.st_gid == saved.group;
+}
+
+Result<void> relink(const Saved& saved) {
+    auto const fresh = saved.path + ".millrace-new";
+    ::unlink(fresh.c_str());
+    if (::symlink(saved.link.c_str(), fresh.c_str()) != 0 ||
+        ::rename(fresh.c_str(), saved.path.c_str()) != 0) {
+        return trouble("cannot link", saved.path);
+    }
+    return sync_folder(saved.path) ? Result<void>()
+                                   : trouble("cannot sync the folder of", saved.path);
+}
+
 }  // namespace
 
 Result<void> write_whole(
@@ -108,7 +150,8 @@ Result<Saved> save(const std::string& folder, const std::string& path) {
                       std::filesystem::path(path).filename(),
                       status.st_mode & 07777,
                       status.st_uid,
-                      status.st_gid};
+                      status.st_gid,
+                      link_of(path)};
     // The copy is nobody's business: a configuration may hold a password.
     if (auto done = write_whole(
             folder + "/" + saved.name + ".before", *bytes, 0600, ::geteuid(), ::getegid());
@@ -133,12 +176,23 @@ bool untouched(const std::string& folder, const Saved& saved) {
     return now && then && *now == *then;
 }
 
+bool as_before(const std::string& folder, const Saved& saved) {
+    auto const bytes = read_whole(folder + "/" + saved.name + ".before");
+    return bytes && holds(saved, *bytes) && link_of(saved.path) == saved.link;
+}
+
 Result<void> restore(const std::string& folder, const Saved& saved) {
     auto const bytes = read_whole(folder + "/" + saved.name + ".before");
     if (!bytes) {
         return std::unexpected(bytes.error());
     }
-    return write_whole(saved.path, *bytes, saved.mode, saved.owner, saved.group);
+    if (!holds(saved, *bytes)) {
+        if (auto done = write_whole(file_of(saved), *bytes, saved.mode, saved.owner, saved.group);
+            !done) {
+            return done;
+        }
+    }
+    return link_of(saved.path) == saved.link ? Result<void>() : relink(saved);
 }
 
 }  // namespace millrace::attach
