@@ -20,6 +20,7 @@ namespace millrace::attach {
 namespace {
 
 constexpr std::size_t input_max = 4096;  // PIPE_BUF: a pipe takes it at once
+constexpr int look_every_milliseconds = 5;
 
 /// The two ends of a pipe; closed with it.
 struct Pipe {
@@ -97,6 +98,21 @@ bool listen(Pipe& out, Pipe& error, Finished& finished, Time deadline, const Clo
     return true;
 }
 
+/// Its end; false when that did not come before the deadline. A program may close its output and
+/// go on.
+bool ended(pid_t pid, int& status, Time deadline, const Clock& clock) {
+    for (;;) {
+        auto const got = ::waitpid(pid, &status, WNOHANG);
+        if (got == pid || (got < 0 && errno != EINTR)) {
+            return true;
+        }
+        if (clock.now() >= deadline) {
+            return false;
+        }
+        ::poll(nullptr, 0, look_every_milliseconds);
+    }
+}
+
 std::string first_lines(const std::string& text) {
     auto trimmed = text.substr(0, 600);
     while (trimmed.ends_with('\n')) {
@@ -144,14 +160,13 @@ Result<Finished> run_program(const std::vector<std::string>& arguments,
 
     Finished finished;
     AsioClock const clock;
-    bool const in_time = listen(out, error, finished, clock.now() + deadline, clock);
+    auto const end = clock.now() + deadline;
+    int status = 0;
+    bool const in_time = listen(out, error, finished, end, clock) && ended(pid, status, end, clock);
     if (!in_time) {
         ::kill(pid, SIGKILL);
-    }
-    int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!in_time) {
+        while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
         return failure(Fault::timed_out,
                        fmt::format("{} did not end within {}", file, to_human(deadline)));
     }
