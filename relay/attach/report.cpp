@@ -12,7 +12,10 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t senders_max = 1'000;
+constexpr std::size_t rules_max = 200;               // the gate has far fewer
+constexpr std::uint64_t recipients_max = 1'000'000;  // of one message
 constexpr std::size_t domains_max = 100'000;
+constexpr double longest_seconds = 1e9;
 constexpr std::size_t examples_max = 3;
 constexpr std::size_t proposed_max = 10;
 /// A From domain seen in fewer of a thousand messages is a visitor's.
@@ -28,6 +31,13 @@ const json::array& list_of(const json::object& o, std::string_view key) {
     static const json::array none;
     auto const* const value = o.if_contains(key);
     return value != nullptr && value->is_array() ? value->get_array() : none;
+}
+
+/// A whole number that one message may have of recipients, else 0.
+std::uint64_t count_of(const json::value& value) {
+    boost::system::error_code bad;
+    auto const count = value.to_number<std::uint64_t>(bad);
+    return bad ? 0 : std::min(count, recipients_max);
 }
 
 void add_capped(std::map<std::string, std::uint64_t>& counts,
@@ -76,7 +86,11 @@ void ReportMaker::add(std::string_view line) {
     auto const id = text_of(*o, "message_id");
     for (auto const& defect : list_of(*o, "defects")) {
         if (auto const* const d = defect.if_object()) {
-            auto& rule = report_.rules[text_of(*d, "code")];
+            auto const code = text_of(*d, "code");
+            if (!report_.rules.contains(code) && report_.rules.size() >= rules_max) {
+                continue;
+            }
+            auto& rule = report_.rules[code];
             rule.what = text_of(*d, "detail");
             ++rule.messages;
             add_capped(rule.senders, sender.empty() ? "<>" : sender, senders_max);
@@ -92,11 +106,7 @@ void ReportMaker::add(std::string_view line) {
     }
     if (auto const* const to = o->if_contains("to"); to != nullptr && to->is_object() && !refused) {
         for (auto const& destination : to->get_object()) {
-            count_load(at.substr(0, 16),
-                       destination.key(),
-                       destination.value().is_number()
-                           ? destination.value().to_number<std::uint64_t>()
-                           : 0);
+            count_load(at.substr(0, 16), destination.key(), count_of(destination.value()));
         }
     }
 }
@@ -122,7 +132,8 @@ void ReportMaker::count_load(std::string_view minute,
     load.recipients += recipients;
     load.busiest_minute = std::max(load.busiest_minute, now.recipients);
     if (rate > 0) {
-        auto const wait = Duration(static_cast<std::int64_t>(now.backlog / rate * 1e9));
+        auto const wait = Duration(
+            static_cast<std::int64_t>(std::min(now.backlog / rate, longest_seconds) * 1e9));
         load.longest_wait = std::max(load.longest_wait, wait);
     }
 }
