@@ -15,6 +15,7 @@
 #include "relay/attach/handover_key.hpp"
 #include "relay/attach/postfix_server.hpp"
 #include "relay/attach/sendmail_server.hpp"
+#include "relay/attach/undisturbed.hpp"
 
 namespace millrace::attach {
 namespace {
@@ -79,6 +80,15 @@ Result<std::unique_ptr<MailServer>> find_server(const Target& target,
         return std::unexpected(instance.error());
     }
     return std::make_unique<PostfixServer>(std::move(*instance));
+}
+
+/// The milter's socket goes with the milter's move; what is left of it is dead.
+void remove_folders(const std::vector<std::string>& created) {
+    for (auto const& path : created) {
+        if (std::error_code error; fs::is_directory(path, error)) {
+            fs::remove_all(path, error);
+        }
+    }
 }
 
 }  // namespace
@@ -297,6 +307,7 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
     if (!lock) {
         return std::unexpected(lock.error());
     }
+    Undisturbed const undisturbed;
     auto const step = [&]() -> Result<void> {
         if (auto done = save_files(plan, now); !done) {
             return done;
@@ -321,11 +332,13 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
         return {};
     }();
     if (!step) {
-        undo();
-        if (auto const again = knock(socket_path()); again && !again->by_systemd) {
-            std::ignore = reload_milter(*again);
+        if (auto undone = undo(*door); !undone) {
+            return failure(Fault::unavailable,
+                           fmt::format("{}; and not everything could be undone: {}. Mend that, "
+                                       "then `millrace detach` does it",
+                                       step.error().detail,
+                                       undone.error().detail));
         }
-        std::ignore = forget_drop_in(drop_in);
         if (fresh) {
             fs::remove_all(folder_, error);
         }
@@ -334,20 +347,31 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
     return {};
 }
 
-/// Everything back as it was before the first step.
-void Attachment::undo() {
+/// Everything back as it was before the first step. A failure leaves the record for detach.
+Result<void> Attachment::undo(const MilterDoor& door) {
     if (!record_) {
-        return;
+        return {};
     }
     for (auto const& saved : record_->files) {
-        std::ignore = restore(folder_, saved);
+        if (auto done = restore(folder_, saved); !done) {
+            return done;
+        }
     }
     remove_created();
+    std::ignore = server_->reload();
     std::error_code error;
     fs::remove(settings_file(), error);
-    std::ignore = server_->reload();
+    // The milter goes back to where it listened; when it has died there is nothing to move.
+    std::ignore = door.by_systemd ? forget_drop_in(drop_in)
+                                  : move_milter(door, socket_of(*settings_), drop_in, {});
+    remove_folders(record_->created);
+    for (auto const& saved : record_->files) {
+        fs::remove(folder_ + "/" + saved.name + ".before", error);
+        fs::remove(folder_ + "/" + saved.name + ".after", error);
+    }
     fs::remove(folder_ + "/record.json", error);
     record_.reset();
+    return {};
 }
 
 void Attachment::remove_created() {
@@ -373,6 +397,7 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
     if (!lock) {
         return std::unexpected(lock.error());
     }
+    Undisturbed const undisturbed;
     if (auto done = server_->read(); !done) {
         return done;
     }
@@ -463,9 +488,12 @@ Result<Given> Attachment::give_back() {
     if (!lock) {
         return std::unexpected(lock.error());
     }
+    Undisturbed const undisturbed;
     Given given;
-    bool const pristine = std::ranges::all_of(
-        record_->files, [&](const Saved& saved) { return untouched(folder_, saved); });
+    // As before: the first step was cut short, and nothing had reached the file yet.
+    bool const pristine = std::ranges::all_of(record_->files, [&](const Saved& saved) {
+        return untouched(folder_, saved) || as_before(folder_, saved);
+    });
     if (pristine) {
         for (auto const& saved : record_->files) {
             if (auto done = restore(folder_, saved); !done) {
@@ -510,12 +538,7 @@ Result<void> Attachment::forget(const RelayDoor& relay) {
     if (auto done = forget_drop_in(drop_in); !done) {
         return done;
     }
-    for (auto const& path : created) {
-        // The milter's socket goes with the milter's move; what is left of it is dead.
-        if (fs::is_directory(path, error)) {
-            fs::remove_all(path, error);
-        }
-    }
+    remove_folders(created);
     fs::remove_all(folder_, error);
     record_.reset();
     return {};

@@ -74,7 +74,7 @@ class Attachment {
     Result<void> write_settings(const Plan& plan, const MilterDoor& door);
     Result<void> configure(const Plan& plan);
     Result<void> save_files(const Plan& plan, Time now);
-    void undo();
+    Result<void> undo(const MilterDoor& door);
     void remove_created();
     std::string socket_path() const;
     bool socket_stays() const;

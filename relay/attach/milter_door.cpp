@@ -25,6 +25,7 @@ namespace {
 
 constexpr Duration moving = std::chrono::seconds(10);
 constexpr int poll_milliseconds = 50;
+constexpr time_t connect_seconds = 5;
 
 /// A connected socket, or -1 with errno.
 int connect_to(const std::string& path) {
@@ -36,6 +37,9 @@ int connect_to(const std::string& path) {
     }
     path.copy(address.sun_path, path.size());
     int const descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // A listener that is stuck has a full backlog, and connect() would wait for ever.
+    timeval const longest{connect_seconds, 0};
+    ::setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
     if (descriptor >= 0 &&
         ::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         auto const reason = errno;

@@ -36,6 +36,7 @@ def before_attaching():
         Refusal("unknown version", POSTFIX, 1, "9.9.9", _strange_version),
         Refusal("the milter does not run", POSTFIX, 69, "millrace-milter", _stopped("milter")),
         Refusal("a socket that a chrooted smtpd cannot reach", POSTFIX, 1, "chroot", _socket_outside),
+        Refusal("Postfix does not reload", POSTFIX, 75, "everything is as it was", _no_reload),
         Refusal("no terminal and no --yes", POSTFIX[:-1], 64, "--yes"),
         Refusal("an unknown server", ("attach", "qmail"), 64, "qmail"),
     ]
@@ -64,6 +65,8 @@ def refusals(ground):
         for refusal in while_attached():
             judge(ground, units, refusal)
         by_hand(ground, units, before)
+        linked(ground, units)
+        cut_short(ground, units)
 
 
 def by_hand(ground, units, before):
@@ -76,6 +79,42 @@ def by_hand(ground, units, before):
                          after - before == {"maximal_queue_lifetime = 4d"} and not before - after,
                          repr((after - before, before - after)))
     subprocess.run(["postconf", "-X", "maximal_queue_lifetime"], check=True)
+
+
+def linked(ground, units):
+    """main.cf kept elsewhere (a repository), with a link to it: postconf -e makes a file of the link."""
+    link, kept = pathlib.Path("/etc/postfix/main.cf"), pathlib.Path("/etc/kept-main.cf")
+    shutil.move(link, kept)
+    link.symlink_to("../kept-main.cf")
+    theirs = kept.read_bytes()
+    life.step(ground, units, *POSTFIX)
+    life.step(ground, units, "detach", "--yes")
+    check = ground.results.check
+    check("detach, main.cf a link: it is one again", os.path.islink(link) and os.readlink(link) == "../kept-main.cf",
+          str(link.lstat()))
+    check("detach, main.cf a link: the file behind it is as it was", kept.read_bytes() == theirs)
+    link.unlink()
+    shutil.move(kept, link)
+
+
+def cut_short(ground, units):
+    """Killed after the record was written, before anything else: as if the record were all there is."""
+    before = _state(units)
+    life.step(ground, units, *POSTFIX)
+    record = units.folder / "attached/record.json"
+    kept = record.read_bytes()
+    saved = {p.name: p.read_bytes() for p in record.parent.glob("*.before")}
+    life.step(ground, units, "detach", "--yes")
+    record.parent.mkdir()
+    for name, data in {**saved, "record.json": kept}.items():
+        (record.parent / name).write_bytes(data)
+    refused = units.millrace("attach", "enforce", "--yes")
+    ground.results.check("cut short: enforce refuses and says what to do",
+                         refused.returncode == 1 and "millrace detach" in refused.stderr, refused.stderr)
+    done = life.step(ground, units, "detach", "--yes")
+    ground.results.check("cut short: detach restores", "byte for byte" in done.stdout, done.stdout)
+    same = snapshot.changed(before, _state(units))
+    ground.results.check("cut short: everything is as it was", not same, same)
 
 
 def _settings():
@@ -100,7 +139,8 @@ def judge(ground, units, refusal):
 
 def _state(units):
     ours = [p for p in (units.folder / "attached", units.folder / "attached.conf") if p.exists()]
-    return snapshot.snapshot("/etc/postfix", units.config, *ours)
+    queue = [p for p in [pathlib.Path("/var/spool/postfix/millrace")] if p.exists()]
+    return snapshot.snapshot("/etc/postfix", units.config, *ours, *queue)
 
 
 def _line(path, text):
@@ -141,6 +181,18 @@ def _strange_version(*_):
     os.chmod(real, 0o755)
     yield
     shutil.move("/usr/sbin/postconf.real", real)
+
+
+@contextlib.contextmanager
+def _no_reload(*_):
+    """postfix(1) fails at the last moment: milter moved, files changed."""
+    real = pathlib.Path("/usr/sbin/postfix")
+    shutil.move(real, "/usr/sbin/postfix.real")
+    real.write_text('#!/bin/sh\ncase "$*" in *reload*) echo "no reload today" >&2; exit 1;; esac\n'
+                    'exec /usr/sbin/postfix.real "$@"\n')
+    os.chmod(real, 0o755)
+    yield
+    shutil.move("/usr/sbin/postfix.real", real)
 
 
 @contextlib.contextmanager
