@@ -337,6 +337,12 @@ class Planner {
             text += relay_settings();
         }
         plan_.settings = text;
+        // A file that the daemons refuse must never be written: their next start would fail.
+        if (auto const read = config::parse(text, "attached.conf"); !read) {
+            plan_.obstacles.push_back(
+                fmt::format("something in Postfix's configuration cannot be carried over: {}",
+                            one_line(read.error().detail)));
+        }
         if (!networks.opaque.empty()) {
             plan_.advice.push_back(
                 fmt::format("mynetworks has {}, which cannot be carried over: mail of those "

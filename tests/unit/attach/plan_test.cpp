@@ -386,6 +386,18 @@ TEST(PlanTest, TheSmartHostInEveryForm) {
     EXPECT_EQ(route_of(none).tls, config::TlsLevel::none);
 }
 
+TEST(PlanTest, SettingsThatNoDaemonReadsAreInTheWay) {
+    auto postfix = site("relayhost-none");
+    for (auto const* host : {"[smarthost.test]:nonsense", "[:::1]", "a_b!c"}) {
+        postfix.expanded["relayhost"] = host;
+        EXPECT_TRUE(says(plan_enforcing(postfix, wish()).obstacles, "cannot be carried over"))
+            << host;
+    }
+    postfix = site("bind-address");
+    postfix.expanded["smtp_bind_address"] = "mail.garden.test";
+    EXPECT_TRUE(says(plan_enforcing(postfix, wish()).obstacles, "cannot be carried over"));
+}
+
 TEST(PlanTest, NoTlsLevelIsLoweredUnsaid) {
     for (auto const* name : {"dane-only", "relayhost-login-secure", "relayhost-fingerprint"}) {
         EXPECT_TRUE(says(enforcing(name).obstacles, "the relay cannot promise that")) << name;
