@@ -362,8 +362,13 @@ Result<void> Attachment::undo(const MilterDoor& door) {
     std::error_code error;
     fs::remove(settings_file(), error);
     // The milter goes back to where it listened; when it has died there is nothing to move.
-    std::ignore = door.by_systemd ? forget_drop_in(drop_in)
-                                  : move_milter(door, socket_of(*settings_), drop_in, {});
+    if (!door.by_systemd) {
+        std::ignore = move_milter(door, socket_of(*settings_), drop_in, {});
+    } else if (fs::exists(drop_in, error)) {
+        std::ignore = forget_drop_in(drop_in);
+    } else {  // the socket has not moved, the settings have
+        std::ignore = reload_milter(door);
+    }
     remove_folders(record_->created);
     for (auto const& saved : record_->files) {
         fs::remove(folder_ + "/" + saved.name + ".before", error);
@@ -532,7 +537,7 @@ Result<void> Attachment::forget(const RelayDoor& relay) {
     std::error_code error;
     fs::remove(settings_file(), error);
     std::ignore = relay.reload();  // a relay that is away reads its settings when it starts
-    if (door && !door->by_systemd) {
+    if (door && (!door->by_systemd || !fs::exists(drop_in, error))) {
         std::ignore = reload_milter(*door);
     }
     if (auto done = forget_drop_in(drop_in); !done) {
