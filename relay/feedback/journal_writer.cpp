@@ -28,6 +28,7 @@ JournalWriter::JournalWriter(asio::any_io_executor executor,
       log_(log),
       view_(std::move(view)),
       trimming_(std::move(trimming)),
+      begun_(clock.now()),
       changed_(executor) {}
 
 Task<void> JournalWriter::run() {
@@ -87,10 +88,15 @@ Task<bool> JournalWriter::load_cursor() {
         if (!events) {
             co_return false;
         }
-        if (events->empty()) {
+        // What happened since the start is new, although mail came in before we got here.
+        auto const fresh =
+            std::ranges::find_if(*events, [this](const Event& event) { return event.at > begun_; });
+        if (fresh != events->begin()) {
+            cursor_ = std::prev(fresh)->id;
+        }
+        if (fresh != events->end() || events->empty()) {
             break;
         }
-        cursor_ = events->back().id;
     }
     co_return co_await keep_cursor(std::to_string(cursor_));
 }

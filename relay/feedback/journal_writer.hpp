@@ -74,6 +74,7 @@ class JournalWriter {
     Log& log_;
     JournalView view_;
     Trimming trimming_;
+    Time begun_;  ///< made: what happens from now on is new to a view that begins now
     Signal changed_;
     std::uint64_t cursor_ = 0;
     std::uint64_t trimmed_ = 0;

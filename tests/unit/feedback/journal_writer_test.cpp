@@ -245,5 +245,27 @@ TEST_F(JournalWriterTest, the_mail_log_begins_now_and_keeps_its_place) {
     EXPECT_EQ(arrivals(), 6U);
 }
 
+// Goal: mail that comes in while a new mail log still looks for its place is in it.
+TEST_F(JournalWriterTest, a_new_mail_log_has_all_that_happened_since_the_start) {
+    auto const log_file = folder / "fresh.log";
+    add(3);
+    JournalWriter writer(
+        loop.get_executor(), spool, clock, pool, log, mail_log_view(log_file.string(), "mail"), {});
+    clock.now_ += 1s;
+    add(2);
+    TaskGroup group(loop.get_executor(), log, "mail-log");
+    group.spawn(writer.run());
+    for (int i = 0; i < 2000; ++i)
+        turn();
+    std::ifstream in(log_file);
+    unsigned arrivals = 0;
+    for (std::string line; std::getline(in, line);)
+        arrivals += line.find("nrcpt=1") != std::string::npos ? 1 : 0;
+    EXPECT_EQ(arrivals, 2U);
+    writer.stop();
+    for (int i = 0; i < 2000; ++i)
+        turn();
+}
+
 }  // namespace
 }  // namespace millrace::relay
