@@ -485,6 +485,11 @@ class Planner {
     /// What was said at the first step is not said again at the second.
     void give_advice() {
         if (step_ == Step::enforcing) {
+            plan_.advice.push_back(fmt::format(
+                "mail from sendmail(1) (cron, PHP's mail()) names no login: together it is limited "
+                "to {} recipients an hour and waits beyond that; "
+                "relay.limits.unattributed_per_hour",
+                wish_.settings->relay.limits.unattributed_per_hour));
             auto const warned = postfix_.get("delay_warning_time");
             plan_.advice.push_back(
                 fmt::format("the relay gives mail up after {} and tells senders nothing before "

@@ -88,7 +88,11 @@ void believe(const handover::Handover& handed, const smtp::Forwarded& forwarded,
         envelope.client = smtp::harmless(client_text(handed));
     }
     arrival.origin = handed.origin;
-    arrival.judge = handed.verdict == handover::Verdict::judged ? Judge::judged : Judge::bystander;
+    // Under another sender than the milter saw, other rules may hold.
+    const bool same_sender = handed.sender == handover::digest_of(envelope.sender);
+    arrival.judge = handed.verdict != handover::Verdict::judged ? Judge::bystander
+                    : same_sender                               ? Judge::judged
+                                                                : Judge::act;
     arrival.tag = handed.tag;
 }
 

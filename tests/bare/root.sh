@@ -51,6 +51,7 @@ make_root() {
   } >"$root/etc/apt/sources.list"
   apt-config dump Acquire | grep -E '^Acquire::(https?::(Proxy|[^:]+::Proxy)|Check-[A-Za-z-]+) ' >"$root/etc/apt/apt.conf.d/90machine"
   cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+  mkdir -p "$root/etc/ssl"
   cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/machine.crt" || : >"$root/etc/ssl/machine.crt"
   mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || return 1
   if [ -n "${CCACHE_DIR:-}" ]; then

@@ -122,8 +122,6 @@ TEST(Handover, WhatIsNotForThisMessageIsNotBelieved) {
         {field(told(now), "another key of thirty-two bytes!"), "signature is not of our key"},
         {"X-Millrace-Handover: v=1; account=root\r\n", "has no signature"},
         {with([](auto& h) { h.queue_id = "OTHER"; }), "queue id is another"},
-        {with([](auto& h) { h.sender = handover::digest_of("b@client.example"); }),
-         "sender is another"},
         {with([](auto& h) { h.time -= 86'400 * 6 + 60; }), "too old"},
         {with([](auto& h) { h.time += 86'400 + 60; }), "from the future"},
     };
@@ -142,6 +140,26 @@ TEST(Handover, WhatIsNotForThisMessageIsNotBelieved) {
     // Kept in the MTA's queue for as long as a message lives; a clock that was set.
     EXPECT_EQ(hand_in(house, with([](auto& h) { h.time -= 86'400 * 6 - 60; })).complaints, 0U);
     EXPECT_EQ(hand_in(house, with([](auto& h) { h.time += 86'000; })).complaints, 0U);
+}
+
+// sender_canonical_maps and masquerade_domains work behind the milter.
+TEST(Handover, UnderARewrittenSenderTheAccountStaysAndTheGateJudgesAnew) {
+    House house(with_key());
+    const std::string bad = "Comments: caf\xc3\xa9\r\n";
+    handover::Handover handed = told(house.sim.now());
+    handed.sender = handover::digest_of("anna@localhost");
+    Taken taken = hand_in(house, field(handed) + bad, "6FE41A781F3");
+    EXPECT_EQ(taken.mail.envelope.account, "anna");
+    EXPECT_EQ(taken.mail.body->find(bad), std::string::npos) << "encoded now";
+    EXPECT_EQ(taken.complaints, 0U);
+    handed.verdict = handover::Verdict::untouched;
+    handed.origin = policy::Origin::smtp;
+    taken = hand_in(house, field(handed) + bad, "6FE41A781F3");
+    EXPECT_NE(taken.mail.body->find(bad), std::string::npos) << "not ours to touch";
+    // Without a queue id nothing says that it is this message.
+    taken = hand_in(house, field(handed));
+    EXPECT_EQ(taken.mail.envelope.account, "local");
+    EXPECT_NE(taken.log.find("the sender is another"), std::string::npos) << taken.log;
 }
 
 TEST(Handover, OursIsFoundBesideForgedOnes) {
