@@ -281,7 +281,15 @@ Result<void> Attachment::configure(const Plan& plan) {
     if (auto done = server_->check(); !done) {
         return done;
     }
-    return server_->reload();
+    if (auto done = server_->reload(); !done) {
+        return done;
+    }
+    for (auto const& saved : record_->files) {
+        if (auto done = note_after(folder_, saved); !done) {
+            return done;
+        }
+    }
+    return {};
 }
 
 Result<void> Attachment::listen(const Plan& plan, Time now) {
@@ -321,15 +329,7 @@ Result<void> Attachment::listen(const Plan& plan, Time now) {
         if (auto done = server_->reach(socket_path()); !done) {
             return done;
         }
-        if (auto done = configure(plan); !done) {
-            return done;
-        }
-        for (auto const& saved : record_->files) {
-            if (auto done = note_after(folder_, saved); !done) {
-                return done;
-            }
-        }
-        return {};
+        return configure(plan);
     }();
     if (!step) {
         if (auto undone = undo(*door); !undone) {
@@ -451,15 +451,7 @@ Result<void> Attachment::enforce(const Plan& plan, const RelayDoor& relay) {
                 std::ranges::copy(server_->before({change}), std::back_inserter(record_->before));
             }
         }
-        if (auto done = configure(plan); !done) {
-            return done;
-        }
-        for (auto const& saved : record_->files) {
-            if (auto done = note_after(folder_, saved); !done) {
-                return done;
-            }
-        }
-        return {};
+        return configure(plan);
     }();
     if (!step) {
         for (auto const& [saved, text] : bytes) {
