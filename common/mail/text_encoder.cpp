@@ -88,9 +88,18 @@ void LineWriter::put_encoded(std::string_view utf8, std::string_view lead, std::
     std::size_t fresh = 1 + lead.size();
     const std::string alone = encode_words(utf8, fresh, tail.size());
     const bool one_word = alone.find('\n') == std::string::npos;
+    const std::size_t end = out_.size();
     blank_or_fold(one_word ? lead.size() + alone.size() + tail.size() : worthwhile);
     append(lead);
-    out_ += encode_words(utf8, column_, tail.size());
+    std::string words = encode_words(utf8, column_, tail.size());
+    if (words.starts_with('\n')) {
+        // Not even the first character has room: the fold is the blank, not one more.
+        out_.resize(end);
+        out_.append("\n ").append(lead);
+        column_ = 1 + lead.size();
+        words = encode_words(utf8, column_, tail.size());
+    }
+    out_ += words;
     append(tail);
 }
 

@@ -66,6 +66,18 @@ TEST(Repair, TextCutOffInsideACharacter) {
               "e\xEF\xBF\xBD");
 }
 
+// A family of three is one character of 18 bytes: no room for it on the line is no second blank.
+TEST(Repair, AFoldBeforeTheFirstEncodedWordIsTheBlank) {
+    std::string text = "windows ";
+    for (int i = 0; i < 6; ++i)
+        text += "\xF0\x9F\x91\xA8\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7";
+    for (std::size_t name = 1; name <= 75; ++name) {
+        const Repair repair = repair_unstructured(text, std::string(name, 'x'));
+        ASSERT_TRUE(repair.changed);
+        EXPECT_EQ(decode_text(repair.value), text) << name << ": " << repair.value;
+    }
+}
+
 TEST(Repair, LongLinesAreFoldedWhereTheyMay) {
     std::string words;
     for (int i = 0; i < 300; ++i)
