@@ -24,8 +24,18 @@ std::uint16_t port_of(const std::string& text) {
     if (fault == std::errc() && end == text.data() + text.size()) {
         return port;
     }
-    auto const* const entry = ::getservbyname(text.c_str(), "tcp");
-    return entry == nullptr ? 0 : ntohs(static_cast<std::uint16_t>(entry->s_port));
+    if (auto const* const entry = ::getservbyname(text.c_str(), "tcp")) {
+        return ntohs(static_cast<std::uint16_t>(entry->s_port));
+    }
+    // A minimal system has no /etc/services; Postfix itself asks for one only when it starts.
+    constexpr std::pair<std::string_view, std::uint16_t> mail_ports[] = {
+        {"smtp", 25}, {"smtps", 465}, {"submissions", 465}, {"submission", 587}};
+    for (auto const& [name, number] : mail_ports) {
+        if (name == text) {
+            return number;
+        }
+    }
+    return 0;
 }
 
 Place place_of(const std::string& name) {

@@ -90,7 +90,7 @@ Result<LogFileRead> read_log_file(const std::string& path,
             rest = {};
         }
         held = rest.size();
-        std::memmove(buffer.data(), rest.data(), held);
+        if (held > 0) std::memmove(buffer.data(), rest.data(), held);
         on_progress(read.bytes);
     }
 }

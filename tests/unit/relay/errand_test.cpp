@@ -4,6 +4,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 #include <unistd.h>
 
@@ -36,9 +37,10 @@ class ErrandTest : public testing::Test {
     /// Until so many commands have ended.
     void wait(std::size_t ends, Duration at_most = 20s) {
         asio::steady_timer alarm(loop, at_most);
-        bool rung = false;
-        alarm.async_wait([&](const boost::system::error_code& e) { rung = rung || !e; });
-        while (diary.lines.size() < ends && !rung)
+        // The handler of a cancelled timer runs when the loop does, which may be after this.
+        auto const rung = std::make_shared<bool>(false);
+        alarm.async_wait([rung](const boost::system::error_code& e) { *rung = *rung || !e; });
+        while (diary.lines.size() < ends && !*rung)
             loop.run_one();
         EXPECT_EQ(diary.lines.size(), ends);
     }
