@@ -139,8 +139,11 @@ Result<void> hand_back(const Session& session, const config::Settings& settings)
     auto const text = fmt::format(
         "# Written by `millrace detach --hand-back`: what is left goes to the mail server.\n"
         "relay = {{ hostname = \"{}\";\n"
-        "  routes = ( {{ domain = \"*\"; host = \"{}\"; port = {}; tls = \"none\"; }} ); }};\n",
+        "  routes = ( {{ domain = \"*\"; host = \"{}\"; port = {}; tls = \"none\"; }} );\n"
+        "  attached = {{ address = \"{}\"; port = {}; }}; }};\n",
         settings.relay.hostname,
+        mta.address,
+        mta.port,
         mta.address,
         mta.port);
     auto const file = config::attached_file(session.file);
