@@ -98,6 +98,7 @@ NewMail compose(const Envelope& envelope,
     work.born = context.now;
     work.klass = new_envelope.klass;
     work.account = new_envelope.account;
+    work.sender_domain = "<>";
     work.recipient = addressed.to;
     report.works.push_back(std::move(work));
     return report;

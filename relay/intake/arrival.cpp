@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/mail/address.hpp"
 #include "common/mail/domain.hpp"
 #include "relay/intake/mta_trace.hpp"
 
@@ -161,9 +162,22 @@ Rules rules_of(const config::Settings& settings, const config::Listener& listene
     return rules;
 }
 
+namespace {
+
+/// As Work::sender_domain has it. A domain that is none stays as it is written.
+std::string sender_domain_of(const std::string& sender) {
+    if (sender.empty()) return "<>";
+    auto const domain = mail::domain_of(sender);
+    auto const ascii = mail::ascii_domain(domain);
+    return ascii ? *ascii : mail::lower(domain);
+}
+
+}  // namespace
+
 NewMail new_mail(Prepared prepared, Time now) {
     NewMail mail;
     const Envelope& envelope = prepared.envelope;
+    auto const sender_domain = sender_domain_of(envelope.sender);
     for (std::size_t i = 0; i < envelope.recipients.size(); ++i) {
         Work work;
         work.key = {envelope.id, static_cast<std::uint16_t>(i)};
@@ -173,6 +187,7 @@ NewMail new_mail(Prepared prepared, Time now) {
         work.born = envelope.born;
         work.klass = envelope.klass;
         work.account = envelope.account;
+        work.sender_domain = sender_domain;
         mail.works.push_back(std::move(work));
     }
     mail.envelope = std::move(prepared.envelope);

@@ -17,6 +17,8 @@ bool matches(const WorkFilter& filter, const Work& work) {
     return (!filter.message || *filter.message == work.key.message) &&
            (!filter.held || *filter.held == work.held) &&
            allows(filter.destination, work.destination) &&
+           (filter.destinations.empty() || filter.destinations.contains(work.destination)) &&
+           allows(filter.sender_domain, work.sender_domain) &&
            allows(filter.recipient, work.recipient) && allows(filter.account, work.account);
 }
 

@@ -1,5 +1,7 @@
 #include "relay/spool/memory_disk.hpp"
 
+#include "relay/spool/stream.hpp"
+
 #include <algorithm>
 
 #include "common/base/planted.hpp"
@@ -8,7 +10,7 @@ namespace millrace::relay {
 
 void MemoryState::set_work(const WorkKey& key, const std::shared_ptr<const Work>& work) {
     if (auto const old = works.find(key); old != works.end()) {
-        if (auto const queue = due.find(old->second->destination); queue != due.end()) {
+        if (auto const queue = due.find(stream_name(*old->second)); queue != due.end()) {
             queue->second.erase({old->second->due, key});
             if (queue->second.empty()) due.erase(queue);
         }
@@ -16,7 +18,7 @@ void MemoryState::set_work(const WorkKey& key, const std::shared_ptr<const Work>
     }
     if (work) {
         works.emplace(key, work);
-        if (!work->held) due[work->destination].emplace(work->due, key);
+        if (!work->held) due[stream_name(*work)].emplace(work->due, key);
     }
 }
 

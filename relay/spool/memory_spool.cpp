@@ -1,3 +1,4 @@
+#include "relay/spool/stream.hpp"
 #include "relay/spool/memory_spool.hpp"
 
 #include <algorithm>
@@ -124,11 +125,13 @@ Task<Result<Envelope>> MemorySpool::envelope(MessageId id) {
     co_return *found->second;
 }
 
-Task<Result<std::vector<DestinationSummary>>> MemorySpool::summary() {
+Task<Result<std::vector<StreamSummary>>> MemorySpool::summary() {
     if (auto const ok = core_->store.usable(); !ok) co_return std::unexpected(ok.error());
-    std::map<std::string, DestinationSummary> by_name;
+    std::map<std::string, StreamSummary> by_name;
     for (auto const& [key, work] : core_->store.now().works) {
-        auto& row = by_name[work->destination];
+        auto const stream = stream_name(*work);
+        auto& row = by_name[stream];
+        row.stream = stream;
         row.destination = work->destination;
         row.oldest = std::min(row.oldest, work->born);
         if (work->held) {
@@ -138,20 +141,20 @@ Task<Result<std::vector<DestinationSummary>>> MemorySpool::summary() {
             row.next_due = std::min(row.next_due, work->due);
         }
     }
-    std::vector<DestinationSummary> out;
+    std::vector<StreamSummary> out;
     for (auto& [name, row] : by_name)
         out.push_back(std::move(row));
     co_return out;
 }
 
-Task<Result<std::vector<Work>>> MemorySpool::due(std::string destination,
+Task<Result<std::vector<Work>>> MemorySpool::due(std::string stream,
                                                  Time until,
                                                  DueCursor after,
                                                  unsigned max) {
     if (auto const ok = core_->store.usable(); !ok) co_return std::unexpected(ok.error());
     auto const& state = core_->store.now();
     std::vector<Work> out;
-    auto const queue = state.due.find(destination);
+    auto const queue = state.due.find(stream);
     if (queue == state.due.end()) co_return out;
     auto at = queue->second.upper_bound({after.due, after.key});
     for (; at != queue->second.end() && at->first <= until && out.size() < max; ++at) {

@@ -32,8 +32,8 @@ class MemorySpool final : public Spool {
     Task<Result<Committed>> commit(Batch batch) override;
     Task<Result<Body>> body(MessageId id) override;
     Task<Result<Envelope>> envelope(MessageId id) override;
-    Task<Result<std::vector<DestinationSummary>>> summary() override;
-    Task<Result<std::vector<Work>>> due(std::string destination,
+    Task<Result<std::vector<StreamSummary>>> summary() override;
+    Task<Result<std::vector<Work>>> due(std::string stream,
                                         Time until,
                                         DueCursor after,
                                         unsigned max) override;

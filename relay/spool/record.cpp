@@ -9,7 +9,7 @@ namespace millrace::relay {
 namespace {
 
 constexpr std::uint8_t version_1 = 1;
-constexpr std::uint8_t version_2 = 2;  // of events
+constexpr std::uint8_t version_2 = 2;  // of events and works
 constexpr std::size_t body_head = 5;   // version, checksum
 
 unsigned notify_bits(const Notify& notify) {
@@ -97,7 +97,7 @@ Result<Envelope> decode_envelope(MessageId id, std::string_view bytes) {
 
 std::string encode(const WorkRecord& record) {
     auto const& work = record.work;
-    RecordWriter out(version_1);
+    RecordWriter out(version_2);
     out.number(record.recipients)
         .text(work.destination)
         .time(work.due)
@@ -112,12 +112,15 @@ std::string encode(const WorkRecord& record) {
         .text(work.account)
         .text(work.recipient)
         .text(work.last_reply)
-        .text(work.last_host);
+        .text(work.last_host)
+        .text(work.sender_domain)
+        .number(work.slot);
     return std::move(out).done();
 }
 
 Result<WorkRecord> decode_work(const WorkKey& key, std::string_view bytes) {
-    RecordReader in(bytes, version_1, "work");
+    auto const version = bytes.empty() || bytes.front() != version_1 ? version_2 : version_1;
+    RecordReader in(bytes, version, "work");
     WorkRecord out;
     out.recipients = in.number<std::uint16_t>();
     auto& work = out.work;
@@ -136,6 +139,10 @@ Result<WorkRecord> decode_work(const WorkKey& key, std::string_view bytes) {
     work.recipient = in.text();
     work.last_reply = in.text();
     work.last_host = in.text();
+    if (version != version_1) {
+        work.sender_domain = in.text();
+        work.slot = in.number<std::uint8_t>();
+    }
     return checked(in, std::move(out));
 }
 

@@ -16,8 +16,9 @@
 //   recipient= address destination orcpt notify          ; notify: 1 never 2 success 4 failure
 //                                                        ; 8 delay 16 given
 //   work     = recipients destination due held attempts version born first-tried starts
-//              delay-told class account recipient last-reply last-host
+//              delay-told class account recipient last-reply last-host sender-domain slot
 //              ; recipients: of the whole message, so that the last one is found
+//              ; Version 2; version 1 ends with last-host
 //   event    = kind at message recipient-index mta-queue-id message-id account recipient sender
 //              class tag attempt site provider remote-mta source-ip smtp-code enhanced-status
 //              reason bounce-category marks   ; marks: 1 possible duplicate, 2 late, 4 last

@@ -5,6 +5,7 @@
 #include <rocksdb/snapshot.h>
 
 #include "relay/spool/record_bytes.hpp"
+#include "relay/spool/stream.hpp"
 
 namespace millrace::relay {
 namespace {
@@ -51,7 +52,7 @@ Place parse(std::string_view key) {
 }  // namespace
 
 std::string due_key(const Work& work) {
-    return place(work.destination + (work.held ? held : waiting), work.due, work.key);
+    return place(stream_name(work) + (work.held ? held : waiting), work.due, work.key);
 }
 
 std::string encode_born(Time born) {
@@ -91,16 +92,16 @@ void RocksDue::written(const std::vector<std::string>& due_keys) {
     }
 }
 
-Result<std::vector<Work>> RocksDue::due(const std::string& destination,
+Result<std::vector<Work>> RocksDue::due(const std::string& stream,
                                         Time until,
                                         const DueCursor& after,
                                         unsigned max) {
-    auto const prefix = destination + waiting;
+    auto const prefix = stream + waiting;
     auto const cursor = place(prefix, after.due, after.key);
     bool const whole = after.due == Time{} && after.key == WorkKey{};
     auto const low = begin_scan(prefix);
     auto const from = std::max(low, cursor);
-    auto const end = destination + held;  // the byte after `waiting`
+    auto const end = stream + held;  // the byte after `waiting`
 
     // Index and records are read as of one moment, so a page is short only at the end of the queue.
     rocksdb::ManagedSnapshot moment(&store_.db());
@@ -127,12 +128,12 @@ Result<std::vector<Work>> RocksDue::due(const std::string& destination,
     return store_.works(keys, moment.snapshot());
 }
 
-Result<std::vector<DestinationSummary>> RocksDue::summary() const {
+Result<std::vector<StreamSummary>> RocksDue::summary() const {
     auto options = RocksStore::reading();
     options.fill_cache = false;
     options.readahead_size = 2U << 20U;
     auto const at = store_.iterate(Family::due, options);
-    std::vector<DestinationSummary> out;
+    std::vector<StreamSummary> out;
     for (at->SeekToFirst(); at->Valid(); at->Next()) {
         auto const key = view(at->key());
         if (key.size() <= tail_size || at->value().size() != 8) {
@@ -140,8 +141,10 @@ Result<std::vector<DestinationSummary>> RocksDue::summary() const {
         }
         auto const place = parse(key);
         auto const name = place.prefix.substr(0, place.prefix.size() - 1);
-        if (out.empty() || out.back().destination != name) {
-            out.emplace_back().destination = name;
+        if (out.empty() || out.back().stream != name) {
+            auto& fresh = out.emplace_back();
+            fresh.stream = name;
+            fresh.destination = parse_stream(name).destination;
         }
         auto& row = out.back();
         row.oldest = std::min(row.oldest, decode_born(view(at->value())));

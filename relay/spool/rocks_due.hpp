@@ -8,23 +8,23 @@
 
 namespace millrace::relay {
 
-/// The heads of the destinations' queues. A queue deletes at its head, and a seek from the front
-/// walks over every tombstone (143 ms after a million); so for each destination in use the first
+/// The heads of the streams. A queue deletes at its head, and a seek from the front
+/// walks over every tombstone (143 ms after a million); so for each stream in use the first
 /// place where work can be is remembered.
 /// Thread: due() one at a time; written() any.
 class RocksDue {
   public:
     explicit RocksDue(const RocksStore& store) : store_(store) {}
 
-    Result<std::vector<Work>> due(const std::string& destination,
+    Result<std::vector<Work>> due(const std::string& stream,
                                   Time until,
                                   const DueCursor& after,
                                   unsigned max);
     /// After a write that put these keys, and before anybody hears of it.
     void written(const std::vector<std::string>& due_keys);
 
-    /// All destinations; reads the whole index.
-    Result<std::vector<DestinationSummary>> summary() const;
+    /// All streams; reads the whole index.
+    Result<std::vector<StreamSummary>> summary() const;
 
   private:
     struct Head {

@@ -39,16 +39,16 @@ class RocksSpool final : public Spool {
     Task<Result<Envelope>> envelope(MessageId id) override {
         return read<Envelope>(quick_, [this, id] { return store_->envelope(id); });
     }
-    Task<Result<std::vector<DestinationSummary>>> summary() override {
-        return read<std::vector<DestinationSummary>>(scans_, [this] { return due_->summary(); });
+    Task<Result<std::vector<StreamSummary>>> summary() override {
+        return read<std::vector<StreamSummary>>(scans_, [this] { return due_->summary(); });
     }
-    Task<Result<std::vector<Work>>> due(std::string destination,
+    Task<Result<std::vector<Work>>> due(std::string stream,
                                         Time until,
                                         DueCursor after,
                                         unsigned max) override {
         return read<std::vector<Work>>(
-            quick_, [this, destination = std::move(destination), until, after, max] {
-                return due_->due(destination, until, after, max);
+            quick_, [this, stream = std::move(stream), until, after, max] {
+                return due_->due(stream, until, after, max);
             });
     }
     Task<Result<StoredMail>> mail(MessageId id) override {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,14 @@ struct Work {
         1;               ///< grows with every change; a writer with an old version changes nothing
     Time born{};         ///< copy of Envelope::born: expiry without reading the envelope
     Time first_tried{};  ///< zero before the first attempt
+    std::uint8_t slot = 0;  ///< which of the sources (relay/schedule): fixed when it is taken over, so
+                            ///< that a retry comes from where the first attempt came from
     std::uint8_t starts = 0;  ///< attempts begun and never finished (poison guard)
     bool delay_told = false;  ///< the one delay DSN has been written
     Class klass = Class::transactional;
     std::string account;
+    std::string sender_domain;  ///< of MAIL FROM, lower-case A-labels; `<>`: the null sender;
+                                ///< empty: queued by a version that did not keep it
     std::string recipient;
     std::string last_reply;  ///< `451 4.7.1 try later`, or what went wrong before a reply
     std::string last_host;   ///< who said so
@@ -73,8 +78,9 @@ struct Committed {
     std::vector<Event> events;  ///< those written, with their ids, in order
 };
 
-/// Per destination: what waits on disk.
-struct DestinationSummary {
+/// Per stream (relay/spool/stream.hpp): what waits on disk.
+struct StreamSummary {
+    std::string stream;
     std::string destination;
     std::uint64_t count = 0;  ///< without held ones
     std::uint64_t held = 0;
@@ -95,9 +101,11 @@ struct StoredMail {
 
 struct WorkFilter {
     std::optional<MessageId> message;
-    std::string destination;  ///< empty: any
-    std::string sender;       ///< exact, empty: any
-    std::string recipient;    ///< exact, empty: any
+    std::string destination;             ///< empty: any
+    std::set<std::string> destinations;  ///< any of these; empty: any
+    std::string sender;                  ///< exact, empty: any
+    std::string sender_domain;           ///< as Work::sender_domain, empty: any
+    std::string recipient;               ///< exact, empty: any
     std::string account;
     std::string mta_queue_id;
     std::string message_id;
@@ -140,10 +148,11 @@ class Spool {
     virtual Task<Result<Body>> body(MessageId id) = 0;
     virtual Task<Result<Envelope>> envelope(MessageId id) = 0;
 
-    /// All destinations with work, by name. Reads an index, no bodies, no envelopes.
-    virtual Task<Result<std::vector<DestinationSummary>>> summary() = 0;
-    /// Work of one destination with due <= until, after the cursor, by due time; never held work.
-    virtual Task<Result<std::vector<Work>>> due(std::string destination,
+    /// All streams with work, by name: those of one destination stand together. Reads an index, no
+    /// bodies, no envelopes.
+    virtual Task<Result<std::vector<StreamSummary>>> summary() = 0;
+    /// Work of one stream with due <= until, after the cursor, by due time; never held work.
+    virtual Task<Result<std::vector<Work>>> due(std::string stream,
                                                 Time until,
                                                 DueCursor after,
                                                 unsigned max) = 0;

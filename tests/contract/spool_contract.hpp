@@ -15,6 +15,7 @@
 #include "common/base/log.hpp"
 #include "common/net/asio_clock.hpp"
 #include "relay/spool/spool.hpp"
+#include "relay/spool/stream.hpp"
 
 namespace millrace::relay {
 
@@ -63,6 +64,8 @@ class SpoolContract : public testing::TestWithParam<std::pair<std::string, MakeS
     /// One message for these destinations, appended.
     MessageId append(std::vector<std::string> destinations, Time due = Time{});
     NewMail mail(std::vector<std::string> destinations, Time due = Time{});
+    /// Where mail() puts the works for a destination.
+    static std::string stream(const std::string& destination);
     std::vector<Work> due(const std::string& destination, Time until = never, unsigned max = 100);
     static Batch finish(const Work& work, EventKind kind = EventKind::delivered);
 

@@ -39,10 +39,10 @@ struct Traffic {
         }
     }
 
-    static Task<void> deliver(Traffic& t, std::string destination) {
+    static Task<void> deliver(Traffic& t, std::string stream) {
         while (!t.over()) {
             co_await step_aside(t);
-            auto const works = co_await t.spool.due(destination, never, {}, 7);
+            auto const works = co_await t.spool.due(stream, never, {}, 7);
             if (!works) t.wrong = "due: " + works.error().detail;
             for (std::size_t i = 0; works && i < works->size(); ++i) {
                 auto const& work = works->at(i);
@@ -98,8 +98,8 @@ TEST_P(SpoolContract, SendersCouriersAndPeopleAtTheSameTimeSeeWholeStates) {
         asio::co_spawn(io_, Traffic::send(traffic), asio::detached);
     for (auto const& destination : destinations) {
         // Two for each, so that one of them is late again and again.
-        asio::co_spawn(io_, Traffic::deliver(traffic, destination), asio::detached);
-        asio::co_spawn(io_, Traffic::deliver(traffic, destination), asio::detached);
+        asio::co_spawn(io_, Traffic::deliver(traffic, stream(destination)), asio::detached);
+        asio::co_spawn(io_, Traffic::deliver(traffic, stream(destination)), asio::detached);
     }
     asio::co_spawn(io_, Traffic::ask(traffic), asio::detached);
     asio::co_spawn(io_, Traffic::follow(traffic), asio::detached);

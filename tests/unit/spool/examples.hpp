@@ -52,10 +52,12 @@ inline WorkRecord example_work() {
     out.work.version = 9;
     out.work.born = Time(Duration(1'699'999'999'000'000'001));
     out.work.first_tried = Time(Duration(1'700'000'001'000'000'000));
+    out.work.slot = 5;
     out.work.starts = 1;
     out.work.delay_told = true;
     out.work.klass = Class::bulk;
     out.work.account = "shop";
+    out.work.sender_domain = "bücher.example";
     out.work.recipient = "Örjan@example.org";
     out.work.last_reply = "451 4.7.1 try again later";
     out.work.last_host = "mx1.example.org [192.0.2.25]";
