@@ -1,49 +1,79 @@
 #pragma once
 
 #include <array>
-#include <deque>
+#include <list>
+#include <optional>
+#include <set>
 #include <string>
 
-#include "relay/schedule/token_bucket.hpp"
+#include "relay/schedule/share.hpp"
+#include "relay/schedule/turns.hpp"
 
 namespace millrace::relay {
 
-struct DestinationQueue;
+struct ShareState;
 
-/// What a lane may do at most: static ceilings.
-struct LaneLimits {
-    unsigned connections = 20;
-    double connections_per_second = 0;  ///< 0: no limit
-    double messages_per_second = 0;     ///< 0: no limit
-};
-
-/// One source × one site: its connections, its limits, its turn among the destinations behind it.
-/// A value of the scheduler thread; no I/O.
+/// One source × one site: its connections, and the turns of the streams behind it. What it may do
+/// is decided by its share; here stands only what is the site's own: whether it can be reached at
+/// all, and the operator's limits per site. A value of the scheduler thread; no I/O.
 struct Lane {
-    Lane(std::string site_name, const LaneLimits& limits, Time now)
-        : site(std::move(site_name)),
-          connection_rate(limits.connections_per_second, now),
-          message_rate(limits.messages_per_second, now) {}
+    Lane(std::string n, std::string s, ShareState& sh, const Ceilings& per_site, Time now)
+        : name(std::move(n)),
+          site(std::move(s)),
+          share(&sh),
+          connection_rate(per_site.connections_per_second, now),
+          message_rate(per_site.messages_per_second, now) {}
 
+    std::string name;
     std::string site;
+    ShareState* share;
     TokenBucket connection_rate;
     TokenBucket message_rate;
 
-    unsigned connections = 0;  ///< being opened, busy or idle
-    unsigned idle = 0;         ///< open, waiting for work
-    unsigned allowed = 5;      ///< slow start: grows by one with each delivery, one after a failure
-    unsigned failures = 0;     ///< connections in a row that never got to a message
+    unsigned opening = 0;
+    unsigned standing = 0;  ///< busy or idle
+    unsigned idle = 0;      ///< open, waiting for work
+    unsigned failures = 0;  ///< connections in a row that never got to a message
+    unsigned leaving = 0;   ///< of the standing ones: told to end, for others' sake
+    /// The class for whose sake it would connect if its share had a connection left.
+    std::optional<unsigned> starved;
+    Time turn_began{};       ///< when it last got a connection while it had none
+    unsigned turn_sent = 0;  ///< messages begun since then
 
     Time paused_until{};       ///< no message starts before; zero: not paused
     Time connect_after{};      ///< no new connection before; open ones may go on
     std::string pause_reason;  ///< of whichever of the two is in force
 
-    /// Destinations with ready work, by class, in round robin.
-    std::array<std::deque<DestinationQueue*>, 2> ring;
-    unsigned transactional_streak = 0;  ///< picks since bulk last had its turn
-    std::size_t ready = 0;              ///< works waiting in memory
-    std::size_t queues = 0;             ///< destinations routed here
-    Time agenda = never;                ///< where it stands in the scheduler's agenda
+    std::array<Turns, 2> turns;          ///< by class
+    std::array<std::size_t, 2> ready{};  ///< works waiting in memory, in turns
+    unsigned transactional_streak = 0;   ///< picks since bulk last had its turn
+    std::size_t queues = 0;              ///< streams routed here
+    std::array<bool, 2> in_ring{};       ///< of its share, by class
+    std::array<std::list<Lane*>::iterator, 2> place;
+
+    unsigned connections() const { return opening + standing; }
+    std::size_t waiting() const { return ready[0] + ready[1]; }
+};
+
+/// A share, the lanes that use it, and their turns.
+struct ShareState {
+    ShareState(std::string n, std::string source, std::string provider, const Ceilings& c, Time now)
+        : name(std::move(n)), share(std::move(source), std::move(provider), c, now) {}
+
+    std::string name;
+    Share share;
+    std::set<Lane*> lanes;
+    /// Lanes with ready work, by class; who has waited longest for a connection comes first.
+    std::array<std::list<Lane*>, 2> ring;
+    unsigned transactional_streak = 0;  ///< connections granted since bulk last had one
+    std::array<unsigned, 2> starved{};  ///< lanes without a connection that wait for one, by class
+    unsigned leaving = 0;               ///< connections that end to make room for them
+    unsigned idle = 0;                  ///< of all lanes
+    std::set<std::string>
+        crowded;  ///< streams that wait for the end of a message of their sender's
+    Time agenda = never;
+    bool pressed = false;  ///< there was work all the time …
+    Time quiet_since{};    ///< … but for the moment since then; zero: there is work
 };
 
 }  // namespace millrace::relay

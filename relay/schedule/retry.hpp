@@ -11,7 +11,7 @@ namespace millrace::relay {
 /// When to try again. Pure.
 struct RetrySchedule {
     std::vector<Duration>
-        steps;                ///< delay after the 1st, 2nd, … failed attempt; the last one repeats
+        steps;  ///< delay after the 1st, 2nd, … failed attempt; the last one repeats
     Duration expire_after{};  ///< a message is given up when it is this old
 
     /// The time of the next attempt after `attempts` (>= 1) failed ones, or none: give up now.

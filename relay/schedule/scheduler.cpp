@@ -7,47 +7,51 @@
 namespace millrace::relay {
 namespace {
 
-constexpr unsigned refill_size = 200;      // works read from disk at a time
-constexpr std::size_t refill_below = 100;  // … when fewer than this are ready
-constexpr std::size_t ready_per_queue =
-    1'000;  // arrivals beyond wait on disk: one domain never fills the window
-constexpr std::size_t works_per_connection = 8;  // one more connection for each so many ready works
-constexpr unsigned bulk_turn = 8;  // bulk goes first on every eighth pick, so it never starves
-
-unsigned index_of(Class klass) {
-    return klass == Class::bulk ? 1 : 0;
-}
+// Works of a stream that are read from disk at a time, when fewer than half of that are ready.
+constexpr std::size_t portion_most = 200;
+constexpr std::size_t portion_least = 8;
+constexpr std::size_t portions_free = 64;
+// Of arrivals so many portions; what is beyond waits on disk: one stream never fills the window.
+constexpr std::size_t arrival_portions = 5;
+/// What has to wait longer than this waits on disk.
+constexpr Duration long_wait = std::chrono::minutes(1);
+/// How often memory is searched for such mail, while others want room.
+constexpr Duration search_every = std::chrono::seconds(1);
 
 }  // namespace
 
-Scheduler::Scheduler(ScheduleLimits limits) : limits_(limits) {}
+Scheduler::Scheduler(ScheduleLimits limits) : limits_(std::move(limits)) {}
 
-void Scheduler::configure(const ScheduleLimits& limits, Time now) {
-    limits_ = limits;
-    for (auto& [site, lane] : lanes_) {
-        lane.connection_rate.set_rate(limits.lane.connections_per_second, now);
-        lane.message_rate.set_rate(limits.lane.messages_per_second, now);
-        attend(lane, now);
+void Scheduler::configure(ScheduleLimits limits, Time now) {
+    limits_ = std::move(limits);
+    for (auto& [name, lane] : lanes_) {
+        lane.connection_rate.set_rate(limits_.per_site.connections_per_second, now);
+        lane.message_rate.set_rate(limits_.per_site.messages_per_second, now);
+    }
+    for (auto& [name, state] : shares_) {
+        state.share.set_ceilings(ceilings_of(state.share.provider()), now);
+        attend(state, now);
     }
 }
 
 // ---- what there is
 
-DestinationQueue& Scheduler::queue_of(const std::string& destination) {
-    return queues_.try_emplace(destination, destination).first->second;
+StreamQueue& Scheduler::stream_of(const std::string& name) {
+    if (auto const at = streams_.find(name); at != streams_.end()) return at->second;
+    auto const domain = parse_stream(name).destination;
+    auto& destination = destinations_.try_emplace(domain, domain).first->second;
+    auto& stream = streams_.try_emplace(name, name, destination).first->second;
+    stream.sibling = destination.streams.insert(destination.streams.end(), &stream);
+    return stream;
 }
 
-Lane& Scheduler::lane_of(const std::string& site, Time now) {
-    return lanes_.try_emplace(site, site, limits_.lane, now).first->second;
-}
-
-void Scheduler::noticed(const std::string& destination, Time due) {
-    auto& queue = queue_of(destination);
-    queue.disk_due = std::min(queue.disk_due, due);
-    if (due <= queue.cursor.due) {
-        queue.dirty = true;
+void Scheduler::noticed(const std::string& name, Time due) {
+    auto& stream = stream_of(name);
+    stream.disk_due = std::min(stream.disk_due, due);
+    if (due <= stream.cursor.due) {
+        stream.dirty = true;
     }
-    attend(queue, due);
+    attend(stream, due);
 }
 
 std::shared_ptr<const Hot> Scheduler::keep_hot(Envelope envelope, Body body) const {
@@ -59,92 +63,144 @@ std::shared_ptr<const Hot> Scheduler::keep_hot(Envelope envelope, Body body) con
 
 void Scheduler::arrived(std::span<const Work> works, std::shared_ptr<const Hot> hot, Time now) {
     for (auto const& work : works) {
-        auto& queue = queue_of(work.destination);
+        auto& stream = stream_of(stream_name(work));
+        if (held_by_order(stream, work, now)) {
+            continue;
+        }
         // What is due on disk goes first: an arrival may only skip the disk when nothing waits
         // there.
-        bool const straight = queue.disk_due > now && !queue.refilling && room() &&
-                              queue.ready_count() < ready_per_queue && work.due <= now &&
-                              !work.held;
-        if (!straight || !take_in(queue, work, hot)) {
+        bool const straight = stream.disk_due > now && !stream.refilling && room(work.klass) &&
+                              stream.ready.size() < arrival_portions * portion() &&
+                              work.due <= now && !work.held;
+        if (!straight || !take_in(stream, work, hot)) {
             if (!work.held) {
-                noticed(work.destination, work.due);
+                noticed(stream.name, work.due);
             }
             continue;
         }
-        attend(queue, now);
+        attend(stream, now);
     }
 }
 
-bool Scheduler::take_in(DestinationQueue& queue, Work work, std::shared_ptr<const Hot> hot) {
-    auto const [at, fresh] = window_.try_emplace(work.key, Place{&queue, false});
+/// Bulk leaves a part of the window free: what is urgent never waits for a list to shrink.
+bool Scheduler::room(Class klass) const {
+    if (window_.size() >= limits_.window) return false;
+    return klass != Class::bulk || bulk_in_memory_ < limits_.window - limits_.window / 4;
+}
+
+/// The fuller the window, the smaller the portions: many streams find room in it.
+std::size_t Scheduler::portion() const {
+    auto const free = limits_.window - std::min(limits_.window, window_.size());
+    return std::clamp(free / portions_free, portion_least, portion_most);
+}
+
+/// Until when nothing of the stream can start, as far as that is known; `now`: not held.
+Time Scheduler::held_until(const StreamQueue& stream, Time now) const {
+    if (stream.lane == nullptr) return now;
+    auto const& lane = *stream.lane;
+    auto const& share = lane.share->share;
+    auto at = std::max({now,
+                        lane.paused_until,
+                        share.message_at(now),
+                        share.sender_at(stream.key.sender_domain, now)});
+    if (lane.standing == 0) at = std::max({at, lane.connect_after, share.connect_at(now)});
+    return at;
+}
+
+/// Mail that cannot go for long leaves its place in memory to others, and is read again then: a
+/// provider that blocks us does not stop the rest.
+void Scheduler::free_window(Time now) {
+    if (now < searched_ + search_every) return;
+    searched_ = now;
+    for (auto& [name, stream] : streams_) {
+        if (stream.ready.empty() || stream.refilling) continue;
+        auto const at = held_until(stream, now);
+        if (at <= now + long_wait) continue;
+        leave_turns(stream);
+        for (auto const& ready : stream.ready) {
+            stream.disk_due = std::min(stream.disk_due, ready.work.due);
+            if (stream.bulk()) --bulk_in_memory_;
+            window_.erase(ready.work.key);
+        }
+        stream.ready.clear();
+        stream.cursor = {};
+        attend(stream, at);
+    }
+}
+
+bool Scheduler::take_in(StreamQueue& stream, Work work, std::shared_ptr<const Hot> hot) {
+    auto const [at, fresh] = window_.try_emplace(work.key, Place{&stream, false});
     if (!fresh) {
         return false;
     }
-    auto const klass = index_of(work.klass);
-    queue.ready[klass].push_back({std::move(work), std::move(hot)});
-    if (queue.in_ring[klass]) {
-        ++queue.lane->ready;
-    }
+    if (stream.bulk()) ++bulk_in_memory_;
+    stream.ready.push_back({std::move(work), std::move(hot)});
+    counted(stream, 1);
     return true;
 }
 
-DestinationQueue* Scheduler::leave_window(const WorkKey& key) {
+StreamQueue* Scheduler::leave_window(const WorkKey& key) {
+    unpark(key);
     auto const at = window_.find(key);
     if (at == window_.end()) {
         return nullptr;
     }
-    auto* const queue = at->second.queue;
+    auto* const stream = at->second.stream;
     if (at->second.flying) {
-        --queue->in_flight;
+        --stream->in_flight;
     }
+    if (stream->bulk()) --bulk_in_memory_;
     window_.erase(at);
-    if (queue->refilling) {
-        queue->settled_meanwhile.insert(key);
+    if (stream->refilling) {
+        stream->settled_meanwhile.insert(key);
     }
-    return queue;
+    return stream;
 }
 
 // ---- agendas
 
-void Scheduler::attend(DestinationQueue& queue, Time at) {
-    if (at >= queue.agenda) {
+void Scheduler::attend(StreamQueue& stream, Time at) {
+    if (at >= stream.agenda) {
         return;
     }
-    if (queue.agenda != never) {
-        queue_agenda_.erase({queue.agenda, queue.name});
+    if (stream.agenda != never) {
+        stream_agenda_.erase({stream.agenda, stream.name});
     }
-    queue.agenda = at;
-    queue_agenda_.emplace(at, queue.name);
+    stream.agenda = at;
+    stream_agenda_.emplace(at, stream.name);
 }
 
-void Scheduler::attend(Lane& lane, Time at) {
-    if (at >= lane.agenda) {
+void Scheduler::attend(ShareState& share, Time at) {
+    if (at >= share.agenda) {
         return;
     }
-    if (lane.agenda != never) {
-        lane_agenda_.erase({lane.agenda, lane.site});
+    if (share.agenda != never) {
+        share_agenda_.erase({share.agenda, share.name});
     }
-    lane.agenda = at;
-    lane_agenda_.emplace(at, lane.site);
+    share.agenda = at;
+    share_agenda_.emplace(at, share.name);
 }
 
 Plan Scheduler::plan(Time now) {
     Plan plan;
-    while (!queue_agenda_.empty() && queue_agenda_.begin()->first <= now) {
-        auto& queue = queues_.at(queue_agenda_.begin()->second);
-        queue_agenda_.erase(queue_agenda_.begin());
-        queue.agenda = never;
-        look_at(queue, now, plan);
+    call_early(now);
+    if (orders_.next_end() <= now) {
+        orders_.end(now);
+        orders_changed(now);
     }
-    while (!lane_agenda_.empty() && lane_agenda_.begin()->first <= now) {
-        auto const site = lane_agenda_.begin()->second;
-        auto& lane = lanes_.at(site);
-        lane_agenda_.erase(lane_agenda_.begin());
-        lane.agenda = never;
-        look_at(lane, now, plan);
-        tidy(site);
+    while (!stream_agenda_.empty() && stream_agenda_.begin()->first <= now) {
+        auto& stream = streams_.at(stream_agenda_.begin()->second);
+        stream_agenda_.erase(stream_agenda_.begin());
+        stream.agenda = never;
+        look_at(stream, now, plan);
     }
-    // Sites that the total kept waiting, in turn: whoever got a connection last is asked last.
+    while (!share_agenda_.empty() && share_agenda_.begin()->first <= now) {
+        auto& share = shares_.at(share_agenda_.begin()->second);
+        share_agenda_.erase(share_agenda_.begin());
+        share.agenda = never;
+        serve(share, now, plan);
+    }
+    // Lanes that the total kept waiting, in turn: whoever got a connection last is asked last.
     while (connections_ < limits_.connections_total && !wants_connection_.empty()) {
         auto at = wants_connection_.upper_bound(last_admitted_);
         if (at == wants_connection_.end()) {
@@ -153,270 +209,206 @@ Plan Scheduler::plan(Time now) {
         last_admitted_ = *at;
         wants_connection_.erase(at);
         if (auto const lane = lanes_.find(last_admitted_); lane != lanes_.end()) {
-            look_at(lane->second, now, plan);
+            serve(lane->second, now, plan);
         }
     }
-    if (!queue_agenda_.empty()) {
-        plan.wake_at = queue_agenda_.begin()->first;
+    plan.wake_at = orders_.next_end();
+    if (!stream_agenda_.empty()) {
+        plan.wake_at = std::min(plan.wake_at, stream_agenda_.begin()->first);
     }
-    if (!lane_agenda_.empty()) {
-        plan.wake_at = std::min(plan.wake_at, lane_agenda_.begin()->first);
+    if (!share_agenda_.empty()) {
+        plan.wake_at = std::min(plan.wake_at, share_agenda_.begin()->first);
     }
+    if (!early_.empty()) plan.wake_at = std::min(plan.wake_at, early_.begin()->first);
     return plan;
 }
 
-void Scheduler::look_at(DestinationQueue& queue, Time now, Plan& plan) {
-    bool const disk = queue.disk_due <= now && !queue.refilling;
-    if (queue.ready_count() == 0 && !disk) {
-        if (queue.disk_due != never && !queue.refilling) {
-            attend(queue, queue.disk_due);
+void Scheduler::look_at(StreamQueue& stream, Time now, Plan& plan) {
+    bool const disk = stream.disk_due <= now && !stream.refilling;
+    if (stream.ready.empty() && !disk) {
+        if (stream.disk_due != never && !stream.refilling) {
+            attend(stream, stream.disk_due);
         }
-        tidy(queue);
+        tidy(stream);
         return;
     }
-    if (queue.routing) {
+    if (held_by_order(stream, now)) {
+        set_aside(stream, now);
+        return;  // nothing is read from disk for it, nothing looked up
+    }
+    auto& destination = stream.destination;
+    if (destination.routing) {
         return;
     }
-    if (queue.lane == nullptr || now >= queue.route_until) {
-        leave_rings(queue);
-        queue.routing = true;
-        plan.resolve.push_back(queue.name);
+    if (stream.lane == nullptr || now >= destination.route_until) {
+        for (auto* const sibling : destination.streams) {
+            leave_turns(*sibling);
+        }
+        destination.routing = true;
+        plan.resolve.push_back(destination.name);
         return;
     }
-    enter_rings(queue);
-    attend(*queue.lane, now);
-    if (!disk || queue.ready_count() >= refill_below) {
-        if (!disk && queue.disk_due != never && !queue.refilling) {
-            attend(queue, queue.disk_due);
+    enter_turns(stream);
+    attend(*stream.lane->share, now);
+    // In time: else a connection is opened for it before anybody sees that its route has run out.
+    if (stream.in_turns) attend(stream, destination.route_until);
+    if (!disk || stream.ready.size() >= portion() / 2) {
+        if (!disk && stream.disk_due != never && !stream.refilling) {
+            attend(stream, stream.disk_due);
         }
         return;
     }
-    if (!room()) {
-        wants_room_.insert(queue.name);
+    if (auto const at = held_until(stream, now); at > now + long_wait) {
+        attend(stream, at);
         return;
     }
-    queue.refilling = true;
-    queue.disk_due = never;
-    plan.refill.push_back({queue.name, queue.cursor, refill_size});
-}
-
-void Scheduler::look_at(Lane& lane, Time now, Plan& plan) {
-    if (lane.ready == 0) {
+    if (!room(stream.key.klass)) {
+        free_window(now);
+    }
+    if (!room(stream.key.klass)) {
+        wants_room_.insert(stream.name);
+        attend(stream, searched_ + search_every);
         return;
     }
-    if (now < lane.paused_until) {
-        attend(lane, lane.paused_until);
-        return;
-    }
-    if (!lane.message_rate.ready(now)) {
-        attend(lane, lane.message_rate.next(now));
-        return;
-    }
-    auto covered = std::size_t{0};
-    while (lane.idle > 0 && covered < lane.ready) {
-        --lane.idle;
-        ++covered;
-        plan.wake.push_back(lane.site);
-    }
-    auto wanted = std::min<std::size_t>(
-        {limits_.lane.connections, lane.allowed, 1 + (lane.ready - 1) / works_per_connection});
-    if (lane.message_rate.limited()) {
-        wanted = std::min(wanted, static_cast<std::size_t>(limits_.lane.messages_per_second) + 1);
-    }
-    while (lane.connections < wanted) {
-        if (now < lane.connect_after) {
-            attend(lane, lane.connect_after);
-            return;
-        }
-        if (!lane.connection_rate.ready(now)) {
-            attend(lane, lane.connection_rate.next(now));
-            return;
-        }
-        if (connections_ >= limits_.connections_total) {
-            wants_connection_.insert(lane.site);
-            return;
-        }
-        lane.connection_rate.take(now);
-        ++lane.connections;
-        ++connections_;
-        plan.connect.push_back(lane.site);
-    }
+    stream.refilling = true;
+    stream.disk_due = never;
+    plan.refill.push_back({stream.name, stream.cursor, static_cast<unsigned>(portion())});
 }
 
 // ---- answers
 
-void Scheduler::routed(const std::string& destination,
+void Scheduler::routed(const std::string& name,
                        const std::string& site,
+                       const std::string& provider,
                        Time valid_until,
                        Time now) {
-    auto& queue = queue_of(destination);
-    queue.routing = false;
-    queue.route_until = valid_until;
-    auto& lane = lane_of(site, now);
-    if (queue.lane != &lane) {
-        leave_lane(queue);
-        queue.lane = &lane;
-        ++lane.queues;
+    auto const found = destinations_.find(name);
+    if (found == destinations_.end()) return;
+    auto& destination = found->second;
+    destination.routing = false;
+    destination.route_until = valid_until;
+    destination.site = site;
+    destination.provider = provider;
+    auto& lane = lane_of(site, provider, now);
+    for (auto* const stream : destination.streams) {
+        if (stream->lane != &lane) {
+            leave_lane(*stream);
+            stream->lane = &lane;
+            ++lane.queues;
+        }
+        set_aside(*stream, now);
+        attend(*stream, now);
     }
-    attend(queue, now);
 }
 
-void Scheduler::refilled(const std::string& destination,
+void Scheduler::refilled(const std::string& name,
                          std::vector<Work> works,
                          unsigned asked,
                          Time now) {
-    auto& queue = queue_of(destination);
-    queue.refilling = false;
-    auto const settled = std::exchange(queue.settled_meanwhile, {});
+    auto& stream = stream_of(name);
+    stream.refilling = false;
+    auto const settled = std::exchange(stream.settled_meanwhile, {});
     bool through = works.size() < asked;
     for (auto& work : works) {
-        if (work.due > now || !room()) {
+        if (work.due > now || !room(work.klass)) {
             // Either the first one that is not due yet, or no room for it: the pass stops before
             // it.
-            queue.disk_due = std::min(queue.disk_due, work.due);
+            stream.disk_due = std::min(stream.disk_due, work.due);
             through = work.due > now;
             break;
         }
-        queue.cursor = {work.due, work.key};
-        if (!settled.contains(work.key)) {
-            take_in(queue, std::move(work), nullptr);
-        }
-        if (!through) {
-            queue.disk_due = std::min(queue.disk_due, queue.cursor.due);
+        stream.cursor = {work.due, work.key};
+        if (!settled.contains(work.key) && !held_by_order(stream, work, now)) {
+            take_in(stream, std::move(work), nullptr);
         }
     }
-    if (through) {
-        queue.cursor = {};
-        if (std::exchange(queue.dirty, false)) {
-            queue.disk_due = std::min(queue.disk_due, now);
+    if (!through) {
+        // Only here: a pass that has come to its end would begin again at once, and again.
+        stream.disk_due = std::min(stream.disk_due, stream.cursor.due);
+    } else {
+        stream.cursor = {};
+        if (std::exchange(stream.dirty, false)) {
+            stream.disk_due = std::min(stream.disk_due, now);
         }
     }
-    attend(queue, now);
+    attend(stream, now);
 }
 
-void Scheduler::refill_failed(const std::string& destination, Time again) {
-    auto& queue = queue_of(destination);
-    queue.refilling = false;
-    queue.settled_meanwhile.clear();
-    queue.disk_due = std::min(queue.disk_due, again);
-    attend(queue, again);
+void Scheduler::refill_failed(const std::string& name, Time again) {
+    auto& stream = stream_of(name);
+    stream.refilling = false;
+    stream.settled_meanwhile.clear();
+    stream.disk_due = std::min(stream.disk_due, again);
+    attend(stream, again);
 }
 
-std::optional<Pick> Scheduler::next(const std::string& site, unsigned max, Time now) {
-    auto& lane = lane_of(site, now);
-    if (now >= lane.paused_until && lane.message_rate.ready(now)) {
-        unsigned klass = 0;
-        while (auto* const queue = turn(lane, klass)) {
-            if (now >= queue->route_until) {
-                leave_rings(*queue);
-                attend(*queue, now);
-                continue;
-            }
-            lane.message_rate.take(now);
-            auto pick = take_front(*queue, klass, max);
-            begin_flight(*queue, pick);
-            return pick;
-        }
-    }
-    ++lane.idle;
-    attend(lane, std::max({now, lane.paused_until, lane.message_rate.next(now)}));
-    return std::nullopt;
-}
-
-DestinationQueue* Scheduler::turn(Lane& lane, unsigned& klass) {
-    bool const bulk_first = lane.transactional_streak >= bulk_turn;
-    klass = (bulk_first && !lane.ring[1].empty()) || lane.ring[0].empty() ? 1 : 0;
-    if (lane.ring[klass].empty()) {
-        return nullptr;
-    }
-    lane.transactional_streak = klass == 1 ? 0 : lane.transactional_streak + 1;
-    auto* const queue = lane.ring[klass].front();
-    lane.ring[klass].pop_front();
-    lane.ring[klass].push_back(queue);
-    return queue;
-}
-
-Pick Scheduler::take_front(DestinationQueue& queue, unsigned klass, unsigned max) {
-    auto& ready = queue.ready[klass];
-    Pick pick{queue.name, queue.lane->site, ready.front().work.key.message, {}, ready.front().hot};
+Pick Scheduler::take_front(StreamQueue& stream, unsigned max) {
+    auto& ready = stream.ready;
+    Pick pick{stream.name,
+              stream.lane->name,
+              stream.lane->site,
+              ready.front().work.key.message,
+              {},
+              ready.front().hot};
     while (!ready.empty() && pick.works.size() < max &&
            ready.front().work.key.message == pick.message) {
         pick.works.push_back(std::move(ready.front().work));
         ready.pop_front();
-        --queue.lane->ready;
+        counted(stream, -1);
     }
     if (ready.empty()) {
-        auto& ring = queue.lane->ring[klass];
-        std::erase(ring, &queue);
-        queue.in_ring[klass] = false;
+        leave_turns(stream);
     }
-    if (queue.ready_count() < refill_below && !queue.refilling) {
-        attend(queue, queue.disk_due);
+    if (ready.size() < portion() / 2 && !stream.refilling) {
+        attend(stream, stream.disk_due);
     }
     return pick;
 }
 
-void Scheduler::begin_flight(DestinationQueue& queue, const Pick& pick) {
+void Scheduler::begin_flight(StreamQueue& stream, const Pick& pick) {
     for (auto const& work : pick.works) {
         auto const at = window_.find(work.key);
         MILLRACE_CHECK(at != window_.end() && !at->second.flying);
         at->second.flying = true;
     }
-    queue.in_flight += pick.works.size();
-}
-
-std::vector<Pick> Scheduler::take_all(const std::string& site) {
-    std::vector<Pick> picks;
-    auto const at = lanes_.find(site);
-    if (at == lanes_.end()) {
-        return picks;
-    }
-    for (unsigned klass = 0; klass < 2; ++klass) {
-        auto& ring = at->second.ring[klass];
-        while (!ring.empty()) {
-            auto& queue = *ring.front();
-            picks.push_back(take_front(queue, klass, ~0U));
-            begin_flight(queue, picks.back());
-        }
-    }
-    return picks;
+    stream.in_flight += pick.works.size();
 }
 
 void Scheduler::put_back(Pick pick, Time now) {
-    auto& queue = queue_of(pick.destination);
+    auto& stream = stream_of(pick.stream);
     for (auto work = pick.works.rbegin(); work != pick.works.rend(); ++work) {
         auto const at = window_.find(work->key);
         MILLRACE_CHECK(at != window_.end() && at->second.flying);
         at->second.flying = false;
-        --queue.in_flight;
-        auto const klass = index_of(work->klass);
-        queue.ready[klass].push_front({std::move(*work), pick.hot});
-        if (queue.in_ring[klass]) {
-            ++queue.lane->ready;
-        }
+        --stream.in_flight;
+        stream.ready.push_front({std::move(*work), pick.hot});
+        counted(stream, 1);
     }
-    attend(queue, now);
+    set_aside(stream, now);
+    attend(stream, now);
 }
 
 void Scheduler::finished(const WorkKey& key) {
-    auto* const queue = leave_window(key);
-    if (queue == nullptr) {
+    auto* const stream = leave_window(key);
+    if (stream == nullptr) {
         return;
     }
-    tidy(*queue);
-    while (room() && !wants_room_.empty()) {
-        auto const name = *wants_room_.begin();
-        wants_room_.erase(wants_room_.begin());
-        if (auto const at = queues_.find(name); at != queues_.end()) {
+    tidy(*stream);
+    if (!wants_room_.empty()) {
+        // One for one: each departure lets one stream try, in turn.
+        auto next = wants_room_.upper_bound(last_let_in_);
+        if (next == wants_room_.end()) next = wants_room_.begin();
+        last_let_in_ = *next;
+        wants_room_.erase(next);
+        if (auto const at = streams_.find(last_let_in_); at != streams_.end()) {
             attend(at->second, at->second.disk_due);
-            break;  // one for one: each departure lets one destination try
         }
     }
 }
 
 void Scheduler::deferred(const Work& work) {
     if (!work.held) {
-        noticed(work.destination, work.due);
+        noticed(stream_name(work), work.due);
     }
     finished(work.key);
 }
@@ -427,34 +419,27 @@ bool Scheduler::in_flight(const WorkKey& key) const {
 }
 
 bool Scheduler::claim(const Work& work) {
-    auto& queue = queue_of(work.destination);
-    auto const [at, fresh] = window_.try_emplace(work.key, Place{&queue, false});
+    unpark(work.key);
+    auto& stream = stream_of(stream_name(work));
+    auto const [at, fresh] = window_.try_emplace(work.key, Place{&stream, false});
     if (at->second.flying) {
         return false;
     }
     at->second.flying = true;
-    ++queue.in_flight;
+    ++stream.in_flight;
     if (fresh) {
+        if (stream.bulk()) ++bulk_in_memory_;
         return true;
     }
-    for (unsigned klass = 0; klass < 2; ++klass) {
-        auto& ready = queue.ready[klass];
-        auto const found =
-            std::ranges::find_if(ready, [&](const ReadyWork& r) { return r.work.key == work.key; });
-        if (found == ready.end()) {
-            continue;
-        }
-        ready.erase(found);
-        if (queue.in_ring[klass]) {
-            --queue.lane->ready;
-            if (ready.empty()) {
-                std::erase(queue.lane->ring[klass], &queue);
-                queue.in_ring[klass] = false;
-            }
-        }
+    auto const found = std::ranges::find_if(
+        stream.ready, [&](const ReadyWork& r) { return r.work.key == work.key; });
+    if (found != stream.ready.end()) {
+        stream.ready.erase(found);
+        counted(stream, -1);
+        if (stream.ready.empty()) leave_turns(stream);
     }
-    if (!queue.refilling) {
-        attend(queue, queue.disk_due);
+    if (!stream.refilling) {
+        attend(stream, stream.disk_due);
     }
     return true;
 }

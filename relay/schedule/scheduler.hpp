@@ -8,12 +8,15 @@
 #include <unordered_map>
 #include <vector>
 
-#include "relay/schedule/destination_queue.hpp"
+#include "relay/schedule/lane.hpp"
+#include "relay/schedule/operator_orders.hpp"
 
 namespace millrace::relay {
 
 struct ScheduleLimits {
-    LaneLimits lane;
+    Ceilings per_site;  ///< the operator's, for each site
+    /// Of a provider, by the rules; the operator's where they say nothing.
+    std::map<std::string, Ceilings> providers;
     unsigned connections_total = 500;
     std::size_t window = 20'000;             ///< works in memory
     std::size_t hot_bytes_max = 64U << 20U;  ///< message bytes kept for the first attempt
@@ -22,60 +25,83 @@ struct ScheduleLimits {
 /// What is to be done now. The caller does it and answers with the method named.
 struct Plan {
     struct Refill {
-        std::string destination;
+        std::string stream;
         DueCursor after;
         unsigned max;
     };
     std::vector<std::string> resolve;  ///< destinations to route → routed()
     std::vector<Refill> refill;        ///< → refilled() or refill_failed()
+    /// Lanes to open a connection for → greeted() or not_greeted()
+    std::vector<std::string> connect;
+    std::vector<std::string> wake;  ///< lanes of which an idle connection has work → next()
     std::vector<std::string>
-        connect;                    ///< sites to open a connection to → next()… connection_closed()
-    std::vector<std::string> wake;  ///< sites of which an idle connection has work → next()
-    Time wake_at = never;           ///< plan again then, or after any answer
+        dismiss;           ///< lanes of which an idle connection is to end: others need it
+    Time wake_at = never;  ///< plan again then, or after any answer
 };
 
 /// One transaction: works of one message to one destination.
 struct Pick {
-    std::string destination;
+    std::string stream;
+    std::string lane;
     std::string site;
     MessageId message;
     std::vector<Work> works;
     std::shared_ptr<const Hot> hot;
 };
 
-/// How a connection ended, for the lane's sake.
-struct ConnectionEnd {
-    bool reached = true;  ///< it got as far as taking messages
-    bool was_idle = false;
-    std::string reason;  ///< when not reached: why, for the operator
+/// What an open connection is to do.
+struct Next {
+    std::optional<Pick> pick;
+    bool leave = false;  ///< without a pick: end now, others need the place; else wait as idle
 };
 
 /// What an operator is shown of a destination.
 struct DestinationView {
     std::string destination, site;
+    std::string provider;  ///< who runs the site; empty: not known
     std::size_t ready = 0, in_flight = 0;
     unsigned connections = 0;
     Time next_due = never;
     std::string wait_reason;  ///< empty: nothing holds it up
     Time wait_until{};
+    Time learned{};    ///< when we learned of the limit that holds it up
+    std::string said;  ///< in the receiver's words
 };
 
-/// Decides what is sent when: lanes, windows, limits. Pure: (state, now, answer) → plan; no clock,
-/// no I/O.
+/// Where one work stands, for people.
+struct WorkView {
+    Wait wait;  ///< of its stream
+    std::string source, provider, site;
+    bool in_flight = false;
+    bool routing = false;               ///< its destination is being looked up
+    bool opening = false;               ///< nothing stands yet, and a connection is being opened
+    std::optional<std::size_t> before;  ///< works of its stream before it; none: it is on disk
+    std::size_t others =
+        0;  ///< works of others of its class that have their turns before it, about
+    std::size_t urgent = 0;    ///< transactional works that go before it, when it is bulk
+    std::size_t parties = 0;   ///< others whose mail takes turns with it
+    double pace = 0;           ///< messages a second that the provider takes at most; 0: not known
+    unsigned connections = 0;  ///< to the provider
+};
+
+/// Decides what is sent when: streams, lanes, shares, windows. Pure: (state, now, answer) → plan;
+/// no clock, no I/O.
 ///
-/// Invariants: a work is in memory at most once; connections of a lane never exceed its limit;
-/// messages and connections in any span of t seconds never exceed rate × t + burst, restarts
-/// included; memory is bounded by the window, whatever is queued. Thread: the loop's.
+/// Invariants: a work is in memory at most once; connections never exceed what their lane, their
+/// share and the total allow; messages and connections in any span of t seconds never exceed what
+/// is configured, restarts included; memory is bounded by the window, whatever is queued. Thread:
+/// the loop's.
 class Scheduler {
   public:
     explicit Scheduler(ScheduleLimits limits);
     Scheduler(const Scheduler&) = delete;
 
     /// New ceilings, in force at once.
-    void configure(const ScheduleLimits& limits, Time now);
+    void configure(ScheduleLimits limits, Time now);
+    const ScheduleLimits& limits() const { return limits_; }
 
-    /// There is work on disk for this destination (start, release, retry now).
-    void noticed(const std::string& destination, Time due);
+    /// There is work on disk for this stream (start, release, retry now).
+    void noticed(const std::string& stream, Time due);
     /// Keeps a new message in memory for its first attempt; empty when the budget is used up.
     std::shared_ptr<const Hot> keep_hot(Envelope envelope, Body body) const;
     /// New work that has just become durable; hot may be empty.
@@ -85,89 +111,186 @@ class Scheduler {
 
     void routed(const std::string& destination,
                 const std::string& site,
+                const std::string& provider,
                 Time valid_until,
                 Time now);
-    void refilled(const std::string& destination,
-                  std::vector<Work> works,
-                  unsigned asked,
-                  Time now);
-    void refill_failed(const std::string& destination, Time again);
+    void refilled(const std::string& stream, std::vector<Work> works, unsigned asked, Time now);
+    void refill_failed(const std::string& stream, Time again);
 
-    /// The next transaction for an open connection, at most `max` recipients; none: nothing to send
-    /// now, and the connection counts as idle from here on.
-    std::optional<Pick> next(const std::string& site, unsigned max, Time now);
+    // ---- connections
+
+    /// The receiver has greeted us: next() may be asked.
+    void greeted(const std::string& lane, Time now);
+    /// It ended before that. `answer`: what the receiver said, or how it fell silent.
+    void not_greeted(const std::string& lane, const Answer& answer, Time now);
+    /// … because of something that is not the receiver's: nothing is learned, the lane rests.
+    void not_tried(const std::string& lane, Time until, std::string reason, Time now);
+    /// … because it could not be reached: it is left alone, longer each time.
+    void unreachable(const std::string& lane, std::string reason, Time now);
+    /// The next transaction for an open connection, at most `max` recipients; without one the
+    /// connection counts as idle, or is to end.
+    Next next(const std::string& lane, unsigned max, Time now);
     /// Everything ready on a lane whose connection could not be had: one attempt for all of it.
-    std::vector<Pick> take_all(const std::string& site);
+    std::vector<Pick> take_all(const std::string& lane);
+    /// A transaction that next() handed out is over; its outcomes follow by passed() and refused().
+    void ended(const Pick& pick, Time now);
+    /// How long at least an idle connection is to be kept for what waits and may go soon; zero: no
+    /// longer than any.
+    Duration worth_keeping(const std::string& lane, Time now) const;
+    /// A connection that next() had left idle will take no more work; it still counts until
+    /// connection_closed().
+    void idle_ended(const std::string& lane);
+    /// One that was greeted is gone.
+    void connection_closed(const std::string& lane, Time now);
+    unsigned messages_per_connection(const std::string& lane) const;
+    /// Whose the lane's site is.
+    const std::string& provider(const std::string& lane) const {
+        return lanes_.at(lane).share->share.provider();
+    }
+    /// Connections of the lane that were greeted and are not closed.
+    unsigned standing(const std::string& lane) const { return lanes_.at(lane).standing; }
+
+    // ---- outcomes
+
+    /// A recipient was delivered to.
+    void passed(const std::string& lane, const Answer& answer, Time now);
+    /// A message or connection was refused, or ended without a word.
+    void refused(const std::string& lane, const Answer& answer, Time now);
+    void unknown_user(const std::string& lane, bool unknown, Time now);
     /// Not attempted after all: works go back to the head, no attempt is spent.
     void put_back(Pick pick, Time now);
     /// The outcome is durable: the work is gone, …
     void finished(const WorkKey& key);
     /// … or stands on disk again under work.due.
     void deferred(const Work& work);
+    /// A work that stands on disk, greylisted by this site: release() may call it earlier.
+    void park(const std::string& site, const Work& work);
+    /// The site takes what is as old as that: what is parked there goes then.
+    void release(const std::string& site, Duration age, Time now);
     /// An operator is about to change or remove it: from here on it counts as in flight, so that it
     /// is not delivered meanwhile; finished() or deferred() ends that. False when it is being
     /// delivered right now.
     bool claim(const Work& work);
     bool in_flight(const WorkKey& key) const;
 
-    /// A message went through: the lane may grow.
-    void succeeded(const std::string& site);
-    /// A connection that next() had left idle will take no more work; it still counts as open until
-    /// connection_closed(), which is then told was_idle = false.
-    void idle_ended(const std::string& site);
-    void connection_closed(const std::string& site, const ConnectionEnd& end, Time now);
     /// No message starts on this lane before `until`. Never shortens a pause.
-    void pause(const std::string& site, Time until, std::string reason);
-    /// No new connection before `until`, and one fewer than now; those that are open may go on.
-    void hold_connections(const std::string& site, Time until, std::string reason);
+    void pause(const std::string& lane, Time until, std::string reason);
     /// On the operator's word only.
     void resume(const std::string& site, Time now);
 
+    // ---- what was learned
+
+    /// True before restore(): what was kept of it is to be read first.
+    bool is_new(const std::string& share) const { return !shares_.contains(share); }
+    void restore(const std::string& share, const std::string& note, Time now);
+    /// Shares that have learned something since, with their notes.
+    std::vector<std::pair<std::string, std::string>> unsaved();
+    static std::string share_name(const std::string& source, const std::string& provider);
+
+    /// In force at once: what they hold leaves memory and stays on disk, what they no longer hold
+    /// is read again. Messages under way go on.
+    void set_orders(OperatorOrders orders, Time now);
+    const OperatorOrders& orders() const { return orders_; }
+
     std::vector<DestinationView> destinations(Time now) const;
     std::optional<DestinationView> destination(const std::string& name, Time now) const;
+    /// The pause of the stream's lane, or that its site cannot be reached; nothing: neither.
+    Wait shut_out(const std::string& stream, Time now) const;
+    const std::map<std::string, ShareState>& shares() const { return shares_; }
+    /// Where the work stands among the mail in memory. `before`, if it is known better (from disk),
+    /// is its place in its own stream. Reads every stream once: for an operator's question.
+    WorkView work(const Work& work, std::optional<std::size_t> before, Time now) const;
     std::size_t in_memory() const { return window_.size(); }
     unsigned connections() const { return connections_; }
-    /// Sites with work that would connect if connections_total allowed it.
-    std::size_t starved_sites() const { return wants_connection_.size(); }
-    /// Lanes with a pause that ends after `now`: to be kept over a restart.
-    std::vector<std::pair<std::string, Time>> pauses(Time now) const;
+    /// Lanes with work that would connect if connections_total allowed it.
+    std::size_t starved_lanes() const { return wants_connection_.size(); }
 
   private:
+    struct Parked {
+        Work work;
+        std::string site;
+        Time early = never;  ///< goes then; never: when it is due
+    };
+    void unpark(const WorkKey& key);
+    void call_early(Time now);
+
     struct Place {
-        DestinationQueue* queue;
+        StreamQueue* stream;
         bool flying;
     };
     using Agenda = std::set<std::pair<Time, std::string>>;
 
-    DestinationQueue& queue_of(const std::string& destination);
-    Lane& lane_of(const std::string& site, Time now);
-    bool take_in(DestinationQueue& queue, Work work, std::shared_ptr<const Hot> hot);
-    void enter_rings(DestinationQueue& queue);
-    void leave_lane(DestinationQueue& queue);
-    void tidy(const std::string& site);
-    void attend(DestinationQueue& queue, Time at);
-    void attend(Lane& lane, Time at);
-    DestinationQueue* leave_window(const WorkKey& key);
-    void begin_flight(DestinationQueue& queue, const Pick& pick);
-    void look_at(DestinationQueue& queue, Time now, Plan& plan);
-    void look_at(Lane& lane, Time now, Plan& plan);
-    void tidy(DestinationQueue& queue);
-    bool room() const { return window_.size() < limits_.window; }
-    Pick take_front(DestinationQueue& queue, unsigned klass, unsigned max);
-    void leave_rings(DestinationQueue& queue);
-    DestinationQueue* turn(Lane& lane, unsigned& klass);
-    DestinationView view(const DestinationQueue& queue, Time now) const;
+    StreamQueue& stream_of(const std::string& name);
+    Lane& lane_of(const std::string& site, const std::string& provider, Time now);
+    ShareState& share_of(const std::string& source, const std::string& provider, Time now);
+    const Ceilings& ceilings_of(const std::string& provider) const;
+    const Order* order_on(const StreamQueue& stream, Time received, Time now) const;
+    /// Whether an order keeps this work from being sent now; noted in the stream.
+    bool held_by_order(StreamQueue& stream, const Work& work, Time now);
+    /// Whether it keeps all of the stream, whatever comes; noted too.
+    bool held_by_order(StreamQueue& stream, Time now);
+    /// Takes everything out of memory that an order holds.
+    void set_aside(StreamQueue& stream, Time now);
+    void orders_changed(Time now);
+    bool take_in(StreamQueue& stream, Work work, std::shared_ptr<const Hot> hot);
+    void enter_turns(StreamQueue& stream);
+    void leave_turns(StreamQueue& stream);
+    void enter_ring(Lane& lane);
+    void leave_ring(Lane& lane);
+    void leave_lane(StreamQueue& stream);
+    void counted(StreamQueue& stream, int works);
+    void attend(StreamQueue& stream, Time at);
+    void attend(ShareState& share, Time at);
+    StreamQueue* leave_window(const WorkKey& key);
+    void begin_flight(StreamQueue& stream, const Pick& pick);
+    void look_at(StreamQueue& stream, Time now, Plan& plan);
+    void serve(ShareState& share, Time now, Plan& plan);
+    /// What a visit to a lane came to.
+    enum class Service : std::uint8_t {
+        content,  ///< it has what it may have now
+        given,    ///< one connection more; it may want another
+        starved,  ///< it has none, and its share has none left
+        spent,    ///< nothing more can be done for any lane of the share now
+    };
+    Service serve(Lane& lane, Time now, Plan& plan);
+    Service open_one(Lane& lane, Time now, Plan& plan);
+    /// One class of a share's lanes, each once.
+    Service serve_ring(ShareState& share, unsigned klass, Time now, Plan& plan);
+    void set_starved(Lane& lane, std::optional<unsigned> klass);
+    void make_room(ShareState& share, Plan& plan);
+    void tidy(StreamQueue& stream);
+    void tidy(const std::string& lane);
+    bool room(Class klass) const;
+    std::size_t portion() const;
+    Time held_until(const StreamQueue& stream, Time now) const;
+    void free_window(Time now);
+    Pick take_front(StreamQueue& stream, unsigned max);
+    /// The stream whose turn it is on this lane, and that may send; null: none.
+    StreamQueue* turn(Lane& lane, Time now);
+    bool lane_open(const Lane& lane, Time now) const;
+    bool needed_elsewhere(const Lane& lane, Time now) const;
+    Wait wait(const StreamQueue& stream, Time now) const;
+    DestinationView view(const Destination& destination, Time now) const;
 
     ScheduleLimits limits_;
-    std::map<std::string, DestinationQueue> queues_;
+    std::map<std::string, Destination> destinations_;
+    std::map<std::string, StreamQueue> streams_;
     std::map<std::string, Lane> lanes_;
+    std::map<std::string, ShareState> shares_;
     std::unordered_map<WorkKey, Place, WorkKeyHash> window_;
-    Agenda queue_agenda_;
-    Agenda lane_agenda_;
-    std::set<std::string> wants_room_;  ///< destinations that would refill if the window had room
-    std::set<std::string> wants_connection_;  ///< sites that would connect if the total allowed it
+    std::unordered_map<WorkKey, Parked, WorkKeyHash> parked_;  ///< bounded by the window
+    std::map<std::string, std::set<WorkKey>> parked_by_site_;
+    std::set<std::pair<Time, WorkKey>> early_;
+    Agenda stream_agenda_;
+    Agenda share_agenda_;
+    std::set<std::string> wants_room_;        ///< streams that would refill if the window had room
+    std::string last_let_in_;                 ///< of those
+    Time searched_{};                         ///< the window, for mail that has to wait for long
+    std::set<std::string> wants_connection_;  ///< lanes that would connect if the total allowed it
     std::string last_admitted_;               ///< of those, who had his turn last
     unsigned connections_ = 0;
+    std::size_t bulk_in_memory_ = 0;
+    OperatorOrders orders_;
     std::shared_ptr<std::size_t> hot_used_ = std::make_shared<std::size_t>(0);
 };
 

@@ -11,17 +11,28 @@ namespace {
 // Doubles lose the last digits of a sum; a token that is there but for this much counts as there.
 constexpr double rounding = 1e-9;
 
+/// What a late timer may make up for, in seconds of the rate; so much less flows in. Together they
+/// keep a whole second under the rate: 1 + 0.01 rate + 0.99 rate t < 1 + rate for t < 1.
+constexpr double slack = 0.01;
+
+double burst_of(double rate) {
+    return 1 + slack * rate;
+}
+
 double seconds(Duration d) {
     return std::chrono::duration<double>(d).count();
 }
 
 }  // namespace
 
-TokenBucket::TokenBucket(double rate, Time born)
-    : rate_(rate), burst_(std::max(1.0, rate)), at_(born) {}
+TokenBucket::TokenBucket(double rate, Time born) : rate_(rate), burst_(burst_of(rate)), at_(born) {}
+
+double TokenBucket::inflow() const {
+    return (1 - slack) * rate_;
+}
 
 double TokenBucket::level(Time now) const {
-    return std::min(burst_, level_ + rate_ * std::max(0.0, seconds(now - at_)));
+    return std::min(burst_, level_ + inflow() * std::max(0.0, seconds(now - at_)));
 }
 
 bool TokenBucket::ready(Time now) const {
@@ -49,8 +60,8 @@ Time TokenBucket::next(Time now) const {
     }
     auto const missing = 1 - level(now);
     // Rounded up to a whole microsecond, so that the token is certainly there at the returned time.
-    auto const wait =
-        std::chrono::microseconds(static_cast<std::int64_t>(std::ceil(missing / rate_ * 1e6)) + 1);
+    auto const wait = std::chrono::microseconds(
+        static_cast<std::int64_t>(std::ceil(missing / inflow() * 1e6)) + 1);
     return now + wait;
 }
 
@@ -62,7 +73,7 @@ void TokenBucket::set_rate(double rate, Time now) {
     }
     at_ = std::max(at_, now);
     rate_ = rate;
-    burst_ = std::max(1.0, rate);
+    burst_ = burst_of(rate);
     level_ = std::min(level_, burst_);
 }
 

@@ -4,13 +4,17 @@
 
 namespace millrace::relay {
 
-/// A rate limit: at most `burst + rate * t` takes in any span of t seconds.
+/// A rate limit: fewer than `1 + rate * t` takes in any span of t >= 1 seconds that has its begin
+/// and not its end; so never more than a whole rate in a second, wherever the second begins.
+///
+/// The takes are spread evenly: a bucket that saves up a second's worth would let two of them
+/// through within one. A hundredth of the rate pays for timers that come late.
 ///
 /// It starts empty, at the moment of its birth: a restart therefore never grants a fresh burst, and
 /// what the receiver sees over a span that contains the restart stays within the same bound.
 class TokenBucket {
   public:
-    /// rate: per second; 0 means no limit. The burst is one second's worth, at least one.
+    /// rate: per second; 0 means no limit.
     TokenBucket(double rate, Time born);
 
     bool limited() const { return rate_ > 0; }
@@ -27,6 +31,7 @@ class TokenBucket {
 
   private:
     double level(Time now) const;
+    double inflow() const;  ///< tokens a second
 
     double rate_;
     double burst_;

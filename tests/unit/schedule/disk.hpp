@@ -9,25 +9,27 @@
 
 namespace millrace::relay {
 
-/// What a spool would hold, for tests of the scheduler alone: works by destination and due time.
+/// What a spool would hold, for tests of the scheduler alone: works by stream and due time.
 class Disk {
   public:
     void put(const Work& work) {
         erase(work.key);
         by_key_[work.key] = work;
-        index_[work.destination].insert({work.due, work.key});
+        index_[stream_name(work)].insert({work.due, work.key});
     }
     void erase(const WorkKey& key) {
         auto const at = by_key_.find(key);
         if (at == by_key_.end()) {
             return;
         }
-        index_[at->second.destination].erase({at->second.due, key});
+        auto const line = index_.find(stream_name(at->second));
+        line->second.erase({at->second.due, key});
+        if (line->second.empty()) index_.erase(line);
         by_key_.erase(at);
     }
-    std::vector<Work> due(const std::string& destination, DueCursor after, unsigned max) const {
+    std::vector<Work> due(const std::string& stream, DueCursor after, unsigned max) const {
         std::vector<Work> out;
-        auto const found = index_.find(destination);
+        auto const found = index_.find(stream);
         if (found == index_.end()) {
             return out;
         }

@@ -1,15 +1,17 @@
 #pragma once
 
-#include <array>
 #include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_set>
 
-#include "relay/schedule/lane.hpp"
-#include "relay/spool/spool.hpp"
+#include "relay/spool/stream.hpp"
 
 namespace millrace::relay {
+
+struct Lane;
+struct StreamQueue;
 
 /// Envelope and bytes kept in memory between the 250 and the first attempt; pays its bytes back to
 /// the budget when the last work lets go of it.
@@ -38,18 +40,31 @@ struct ReadyWork {
     std::shared_ptr<const Hot> hot;  ///< empty: read from the spool
 };
 
-/// The works of one recipient domain: a window of them in memory, the rest on disk in order of due
-/// time.
-struct DestinationQueue {
-    explicit DestinationQueue(std::string n) : name(std::move(n)) {}
+/// A recipient domain, and where its mail goes.
+struct Destination {
+    explicit Destination(std::string n) : name(std::move(n)) {}
 
     std::string name;
-    Lane* lane = nullptr;  ///< where the route leads; none before the first answer
-    Time route_until{};    ///< ask the router again after this
-    bool routing = false;  ///< an answer is on its way
+    std::string site, provider;  ///< where the route leads; empty before the first answer
+    Time route_until{};          ///< ask the router again after this
+    bool routing = false;        ///< an answer is on its way
+    std::list<StreamQueue*> streams;
+};
 
-    std::array<std::deque<ReadyWork>, 2> ready;  ///< by class
-    std::array<bool, 2> in_ring{};
+/// The works of one stream: a window of them in memory, the rest on disk in order of due time.
+struct StreamQueue {
+    StreamQueue(std::string n, Destination& d)
+        : name(std::move(n)), key(parse_stream(name)), destination(d) {}
+
+    std::string name;
+    StreamKey key;
+    Destination& destination;
+    std::list<StreamQueue*>::iterator sibling;
+    Lane* lane = nullptr;  ///< none before its destination is routed
+
+    std::deque<ReadyWork> ready;
+    bool in_turns = false;
+    std::list<StreamQueue*>::iterator turn;
     std::size_t in_flight = 0;
 
     /// Earliest due time of work that is known to be on disk and not in memory. `never`: none
@@ -63,7 +78,18 @@ struct DestinationQueue {
     Time agenda = never;
     bool waits_for_room = false;
 
-    std::size_t ready_count() const { return ready[0].size() + ready[1].size(); }
+    /// Works of it stand on disk and are not taken in because of an operator's order: why, and
+    /// until when. Empty: none.
+    std::string order_note;
+    Time order_until = never;
+
+    bool bulk() const { return key.klass == Class::bulk; }
+    /// Who is to have a fair part: the account, and among mail of nobody in particular the sender's
+    /// domain.
+    std::string party() const {
+        return key.account == "local" || key.account.empty() ? "@" + key.sender_domain
+                                                             : key.account;
+    }
 };
 
 }  // namespace millrace::relay
