@@ -14,17 +14,28 @@ namespace {
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
 
-/// A receiver that says "too many connections" is asked for a new one after this (design §5:
-/// minutes).
-constexpr Duration connection_limit_pause = 1min;
-/// One that says "too fast" gets this much rest.
-constexpr Duration rate_limit_pause = 10min;
+/// What was learned is written down this often: a crash forgets no more than that.
+constexpr Duration learned_kept_every = 2s;
 /// When this machine may not send for a lane: look again then.
 constexpr Duration not_ours_pause = 10s;
 /// When a source cannot be sent from (it is no address of this machine): look again then.
 constexpr Duration our_trouble_pause = 1min;
-/// A spool that refuses a result for the moment is asked again.
-constexpr Duration commit_again = 1s;
+/// When an operator has stopped the source: look again then.
+constexpr Duration source_order_pause = 10s;
+
+/// It speaks of us: the limit, the address, what we have in order; other mail would hear the same.
+bool holds_back(Blame blame) {
+    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist ||
+           blame == Blame::compliance;
+}
+
+/// A refusal for the time being that no rule knows.
+bool puzzling(const RecipientOutcome& outcome) {
+    // Behind MAIL it may be about the message or the recipient.
+    return outcome.kind == OutcomeKind::deferred && outcome.code != 0 &&
+           outcome.phase == Phase::mail &&
+           (outcome.blame() == Blame::none || outcome.blame() == Blame::receiver_ill);
+}
 
 RecipientOutcome outcome_of(const Opened& opened) {
     RecipientOutcome outcome;
@@ -35,7 +46,7 @@ RecipientOutcome outcome_of(const Opened& opened) {
     outcome.text = opened.text;
     outcome.host = opened.host;
     outcome.source_ip = opened.source_ip;
-    outcome.blame = opened.blame;
+    outcome.typed = opened.typed;
     return outcome;
 }
 
@@ -53,6 +64,8 @@ Transaction transaction_of(const Envelope& envelope,
     t.smtputf8 = envelope.smtputf8;
     t.ret = envelope.ret;
     t.envid = envelope.envid;
+    auto const& first = works.front();
+    t.label = {first.destination, first.account, first.sender_domain, envelope.id};
     return t;
 }
 
@@ -67,104 +80,120 @@ std::string_view status_word(EventKind kind) {
     }
 }
 
-/// A restart that knows nothing of these results finds them out once more and tells them then. One
-/// that knows nothing of a delivery makes it again, and without a deferral it comes too early.
-bool only_failures(const Batch& batch) {
-    return batch.change.empty() &&
-           std::ranges::none_of(batch.finish, [](const Batch::Finish& done) {
-               return done.event.kind == EventKind::delivered;
-           });
-}
-
 double seconds(Duration d) {
     return std::chrono::duration<double>(d).count();
 }
 
 }  // namespace
 
-Task<void> Dispatcher::connection(std::string site) {
-    auto const found = routes_.find(site);
+Task<void> Dispatcher::connection(std::string lane) {
+    auto const found = routes_.find(lane);
     MILLRACE_CHECK(found != routes_.end());
     if (auto const* const no_route = std::get_if<NoRoute>(&found->second)) {
         auto const outcome = *no_route;
-        co_await turn_away(std::move(site), outcome);
+        co_await turn_away(std::move(lane), outcome);
         co_return;
     }
     auto const route = std::get<Route>(found->second);
     CourierOptions options;
     options.hostname = settings_->relay.hostname;
-    options.sources = Sources::from(settings_->relay);
+    auto const sources = Sources::from(settings_->relay);
+    options.sources = sources;
     options.connect_timeout = settings_->relay.delivery.connect_timeout;
+    options.rules = book_;
+    options.provider = scheduler_.provider(lane);
     // A broken spool could not keep the outcome: what is sent then would be sent again.
     options.may_send = [this] {
         return !broken_ && !parts_.spool.health().broken;
     };
+    options.transcript = std::make_shared<Transcript>(
+        trace_, dialogues_, parts_.clock, route.site, ++conversations_);
     auto const courier = std::make_shared<Courier>(
         parts_.network, parts_.clock, parts_.log, readers_, std::move(options));
     std::erase_if(couriers_, [](auto const& weak) { return weak.expired(); });
     couriers_.push_back(courier);
 
-    auto targets = order(route, parts_.random);
+    auto targets = relay::order(route, parts_.random);
+    auto const began = parts_.clock.now();
+    auto const* const stopped = leave_out_stopped(targets, sources);
+    if (stopped != nullptr && targets.empty()) {
+        auto const until = std::min(stopped->until, began + source_order_pause);
+        scheduler_.not_tried(lane, until, stopped->sentence(), began);
+        poke();
+        co_return;
+    }
     auto const opened = co_await courier->open(route, std::move(targets));
     if (opened.ok) {
-        co_await converse(std::move(site), courier);
+        scheduler_.greeted(lane, parts_.clock.now());
+        poke();
+        co_await converse(std::move(lane), courier);
     } else {
-        co_await unreachable(std::move(site), opened);
+        co_await unreachable(std::move(lane), opened, began);
     }
     poke();
 }
 
-Task<void> Dispatcher::converse(std::string site, std::shared_ptr<Courier> courier) {
+Task<void> Dispatcher::converse(std::string lane, std::shared_ptr<Courier> courier) {
     unsigned sent = 0;
     bool was_idle = false;
-    while (!stopping_) {
-        auto pick = scheduler_.next(site, courier->recipients_max(), parts_.clock.now());
-        if (!pick) {
+    auto const settling = std::make_shared<Settling>(parts_.executor);
+    auto idle_since = parts_.clock.now();
+    while (!stopping_ && order_on_source(courier->source_ip()) == nullptr) {
+        auto next = scheduler_.next(lane, courier->recipients_max(), parts_.clock.now());
+        if (next.leave) {
+            break;
+        }
+        if (!next.pick) {
             poke();
-            if (co_await idle(site)) {
+            if (co_await idle(lane)) {
                 continue;
             }
             was_idle = true;
             break;
         }
         ++sent;
-        bool const again = co_await deliver(*courier, std::move(*pick), sent);
-        if (!again || sent >= settings_->relay.delivery.messages_per_connection) {
+        auto const idle_for = sent == 1 ? Duration::zero() : parts_.clock.now() - idle_since;
+        bool const again =
+            co_await deliver(*courier, settling, std::move(*next.pick), sent, idle_for);
+        idle_since = parts_.clock.now();
+        if (!again || sent >= scheduler_.messages_per_connection(lane)) {
             break;
         }
     }
     // The slot is ours until the receiver has seen the end: it counts connections too.
     co_await courier->quit();
     leaving_ -= was_idle ? 1 : 0;
-    scheduler_.connection_closed(
-        site, {.reached = true, .was_idle = false, .reason = {}}, parts_.clock.now());
+    scheduler_.connection_closed(lane, parts_.clock.now());
 }
 
-Task<bool> Dispatcher::idle(std::string site) {
+Task<bool> Dispatcher::idle(std::string lane) {
     auto const me = std::make_shared<Idle>(parts_.executor);
     me->since = parts_.clock.now();
-    idle_[site].push_back(me);
+    idle_[lane].push_back(me);
     auto wait = me->signal.wait();
-    auto limit = parts_.clock.sleep(settings_->relay.delivery.idle_connection);
+    auto limit = parts_.clock.sleep(std::max(settings_->relay.delivery.idle_connection,
+                                             scheduler_.worth_keeping(lane, me->since)));
     co_await (std::move(wait) || std::move(limit));
     if (me->woken) {
         co_return true;
     }
-    auto& waiting = idle_[site];
+    auto& waiting = idle_[lane];
     std::erase(waiting, me);
     if (waiting.empty()) {
-        idle_.erase(site);
+        idle_.erase(lane);
     }
     if (!me->dismissed) {
         // At once: while we say goodbye, nobody may wake us any more.
-        scheduler_.idle_ended(site);
+        scheduler_.idle_ended(lane);
         ++leaving_;
     }
     co_return false;
 }
 
-Task<void> Dispatcher::turn_away(std::string site, NoRoute outcome) {
-    while (auto pick = scheduler_.next(site, ~0U, parts_.clock.now())) {
+Task<void> Dispatcher::turn_away(std::string lane, NoRoute outcome) {
+    scheduler_.greeted(lane, parts_.clock.now());
+    while (auto pick = scheduler_.next(lane, ~0U, parts_.clock.now()).pick) {
+        scheduler_.ended(*pick, parts_.clock.now());
         auto loaded = co_await load(*pick);
         if (!loaded) {
             co_await set_aside(std::move(*pick), loaded.error());
@@ -174,44 +203,52 @@ Task<void> Dispatcher::turn_away(std::string site, NoRoute outcome) {
         co_await settle_attempt(
             std::move(*pick), std::move(*loaded), std::move(outcomes), parts_.clock.now());
     }
-    scheduler_.connection_closed(
-        site, {.reached = true, .was_idle = true, .reason = {}}, parts_.clock.now());
+    scheduler_.idle_ended(lane);
+    scheduler_.connection_closed(lane, parts_.clock.now());
     poke();
 }
 
-Task<void> Dispatcher::unreachable(std::string site, Opened opened) {
+Task<void> Dispatcher::unreachable(std::string lane, Opened opened, Time began) {
     auto const now = parts_.clock.now();
-    bool const ours = opened.refused || opened.ours || stopping_;
     if (opened.ours && !stopping_) {
         // The mail has had no attempt, and the operator is who can change it.
-        parts_.log.warning("delivery.cannot-send", {{"site", site}, {"why", opened.text}});
+        parts_.log.warning("delivery.cannot-send", {{"site", lane}, {"why", opened.text}});
         parts_.on_problem("delivery.cannot-send", opened.text);
-        scheduler_.pause(
-            site, now + our_trouble_pause, "it waits for this machine: " + opened.text);
-    } else if (ours) {
-        scheduler_.pause(
-            site, now + not_ours_pause, "this machine may not send for it at the moment");
-    } else {
-        parts_.log.info("delivery.unreachable",
-                        {{"site", site}, {"host", opened.host}, {"why", opened.line()}});
-        for (auto& pick : scheduler_.take_all(site)) {
-            auto loaded = co_await load(pick);
-            if (!loaded) {
-                co_await set_aside(std::move(pick), loaded.error());
-                continue;
-            }
-            std::vector<RecipientOutcome> outcomes(pick.works.size(), outcome_of(opened));
-            co_await settle_attempt(std::move(pick), std::move(*loaded), std::move(outcomes), now);
+        scheduler_.not_tried(
+            lane, now + our_trouble_pause, "it waits for this machine: " + opened.text, now);
+        co_return;
+    }
+    if (opened.refused || opened.ours || stopping_) {
+        scheduler_.not_tried(
+            lane, now + not_ours_pause, "this machine may not send for it at the moment", now);
+        co_return;
+    }
+    parts_.log.info("delivery.unreachable",
+                    {{"site", lane}, {"host", opened.host}, {"why", opened.line()}});
+    bool const stands = scheduler_.standing(lane) > 0;
+    if (holds_back(opened.blame()) || (opened.hung_up && stands)) {
+        // It spoke of us, not of the mail: no attempt is spent.
+        Answer answer;
+        answer.typed = opened.typed;
+        answer.said = opened.line();
+        answer.began = began;
+        answer.silent = opened.hung_up;
+        log_limit(lane, answer);
+        scheduler_.not_greeted(lane, answer, now);
+        co_return;
+    }
+    // While others of the site stand, it is there; mail that could not go now goes by those.
+    auto picks = stands ? std::vector<Pick>{} : scheduler_.take_all(lane);
+    scheduler_.unreachable(lane, opened.line(), now);
+    for (auto& pick : picks) {
+        auto loaded = co_await load(pick);
+        if (!loaded) {
+            co_await set_aside(std::move(pick), loaded.error());
+            continue;
         }
+        std::vector<RecipientOutcome> outcomes(pick.works.size(), outcome_of(opened));
+        co_await settle_attempt(std::move(pick), std::move(*loaded), std::move(outcomes), now);
     }
-    bool const limited = is_limit(opened.blame);
-    if (limited) {
-        limit(site, opened.blame, opened.line());
-    }
-    scheduler_.connection_closed(
-        site,
-        {.reached = ours || limited, .was_idle = false, .reason = opened.line()},
-        parts_.clock.now());
 }
 
 Task<Result<Dispatcher::Loaded>> Dispatcher::load(const Pick& pick) {
@@ -230,10 +267,15 @@ Task<Result<Dispatcher::Loaded>> Dispatcher::load(const Pick& pick) {
     co_return Loaded{std::move(*envelope), std::move(*body)};
 }
 
-Task<bool> Dispatcher::deliver(Courier& courier, Pick pick, unsigned use) {
+Task<bool> Dispatcher::deliver(Courier& courier,
+                               std::shared_ptr<Settling> settling,
+                               Pick pick,
+                               unsigned use,
+                               Duration idle_for) {
     auto const began = parts_.clock.now();
     auto loaded = co_await load(pick);
     if (!loaded) {
+        scheduler_.ended(pick, parts_.clock.now());
         co_await set_aside(std::move(pick), loaded.error());
         co_return courier.reusable();
     }
@@ -252,19 +294,81 @@ Task<bool> Dispatcher::deliver(Courier& courier, Pick pick, unsigned use) {
     for (auto& outcome : outcomes) {
         outcome.source_ip = courier.source_ip();
     }
-    auto const site = pick.site;
-    bool went_through = false;
-    for (auto const& outcome : outcomes) {
-        went_through = went_through || outcome.kind == OutcomeKind::delivered;
-        if (outcome.kind == OutcomeKind::deferred && is_limit(outcome.blame)) {
-            limit(site, outcome.blame, outcome.line());
-        }
+    scheduler_.ended(pick, parts_.clock.now());
+    learn(pick, outcomes, began, use, idle_for);
+    while (settling->busy) {
+        co_await settling->done.wait();
     }
-    co_await settle_attempt(std::move(pick), std::move(*loaded), std::move(outcomes), began, use);
-    if (went_through) {
-        scheduler_.succeeded(site);
-    }
+    settling->busy = true;
+    work_.spawn(settle_beside(
+        settling, std::move(pick), std::move(*loaded), std::move(outcomes), began, use));
     co_return courier.reusable();
+}
+
+Task<void> Dispatcher::settle_beside(std::shared_ptr<Settling> settling,
+                                     Pick pick,
+                                     Loaded loaded,
+                                     std::vector<RecipientOutcome> outcomes,
+                                     Time began,
+                                     unsigned use) {
+    co_await settle_attempt(std::move(pick), std::move(loaded), std::move(outcomes), began, use);
+    settling->busy = false;
+    settling->done.notify();
+}
+
+void Dispatcher::learn(const Pick& pick,
+                       const std::vector<RecipientOutcome>& outcomes,
+                       Time began,
+                       unsigned use,
+                       Duration idle_for) {
+    auto const now = parts_.clock.now();
+    auto const key = parse_stream(pick.stream);
+    Answer answer;
+    answer.began = began;
+    answer.use = use;
+    answer.idle_for = idle_for;
+    answer.sender_domain = key.sender_domain;
+    answer.bulk = key.klass == Class::bulk;
+    bool passed = false, told = false;
+    for (auto const& outcome : outcomes) {
+        passed = passed || outcome.kind == OutcomeKind::delivered;
+        if (outcome.kind == OutcomeKind::delivered || outcome.phase == Phase::rcpt) {
+            scheduler_.unknown_user(
+                pick.lane,
+                outcome.kind == OutcomeKind::bounced && outcome.blame() == Blame::recipient,
+                now);
+        }
+        bool const silent = outcome.hung_up && outcome.phase == Phase::mail;
+        if (told || !(holds_back(outcome.blame()) || silent || puzzling(outcome))) continue;
+        // Recipients of one transaction are refused together; it counts once.
+        told = true;
+        answer.typed = outcome.typed;
+        answer.said = outcome.line();
+        answer.silent = silent;
+        log_limit(pick.lane, answer);
+        scheduler_.refused(pick.lane, answer, now);
+    }
+    if (passed) scheduler_.passed(pick.lane, answer, now);
+}
+
+/// Greylisted works are tried again when the site is known to take them; returns them as they will
+/// stand on disk.
+std::vector<Work> Dispatcher::put_off(const Pick& pick,
+                                      const std::vector<RecipientOutcome>& outcomes,
+                                      Batch& batch,
+                                      Time now) {
+    std::vector<Work> greylisted;
+    for (auto& change : batch.change) {
+        auto const at = std::ranges::find(pick.works, change.work.key, &Work::key);
+        auto const& outcome = outcomes[static_cast<std::size_t>(at - pick.works.begin())];
+        if (outcome.blame() != Blame::greylist) continue;
+        auto const due = greylist_.again(pick.site, change.work.first_tried, now, change.work.due);
+        // Never beyond the last try before its expiry.
+        if (due < rules_.retry.expiry(change.work.born) - 1min) change.work.due = due;
+        greylisted.push_back(change.work);
+        greylisted.back().version = change.version + 1;
+    }
+    return greylisted;
 }
 
 Task<void> Dispatcher::settle_attempt(
@@ -282,10 +386,23 @@ Task<void> Dispatcher::settle_attempt(
     for (auto& change : settlement.batch.change) {
         note_attempt(*change.event);
     }
+    auto const greylisted = put_off(pick, outcomes, settlement.batch, now);
     settlement.batch.append = notifications(loaded, settlement.notices);
     bool const kept = co_await keep(std::move(settlement.batch), loaded, began);
     if (!kept) {
         co_return;
+    }
+    for (auto const& work : greylisted) {
+        scheduler_.park(pick.site, work);
+    }
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        auto const first = pick.works[i].first_tried;
+        if (outcomes[i].kind != OutcomeKind::delivered || first == Time{}) continue;
+        if (auto const wait = greylist_.passed(pick.site, first, now)) {
+            parts_.log.info("lane.greylist",
+                            {{"site", pick.site}, {"takes_after", to_human(*wait)}});
+            scheduler_.release(pick.site, *wait, now);
+        }
     }
     if (!settlement.untouched.empty()) {
         pick.works = std::move(settlement.untouched);
@@ -332,151 +449,31 @@ Task<void> Dispatcher::set_aside(Pick pick, Failure why) {
     }
 }
 
-/// All at once; but a disk that is too full for a notice may have room for what owes nobody one. A
-/// delivery that waited with the failure beside it would be made again after a crash.
-Task<bool> Dispatcher::keep(Batch batch, const Loaded& loaded, Time began) {
-    auto const act = [&](const Batch& done) {
-        for (auto const& finish : done.finish) {
-            log_attempt(finish.event, loaded, began);
-        }
-        for (auto const& change : done.change) {
-            log_attempt(*change.event, loaded, began);
-        }
-        changed(done);
-    };
-    if (batch.empty()) {
-        co_return true;
-    }
-    if (!batch.append.empty()) {
-        auto const whole = co_await try_commit(batch);
-        if (whole) {
-            act(batch);
-            co_return true;
-        }
-        if (whole.error().fault == Fault::full) {
-            auto const results = without_notices(batch);
-            if (!results.empty()) {
-                if (!co_await commit(results)) {
-                    co_return false;
-                }
-                act(results);
-            }
-        }
-    }
-    if (!co_await commit(batch)) {
-        co_return false;
-    }
-    act(batch);
-    co_return true;
-}
-
-Task<Result<void>> Dispatcher::try_commit(const Batch& batch) {
-    auto attempt = batch;
-    auto const committed = co_await parts_.spool.commit(std::move(attempt));
-    if (!committed) {
-        auto const fault = committed.error().fault;
-        if (fault == Fault::broken || fault == Fault::cancelled) {
-            give_up(committed.error().detail);
-        }
-        co_return std::unexpected(committed.error());
-    }
-    for (auto const& event : committed->events) {
-        if (event.kind == EventKind::delivered) {
-            delivered_.add();
-        } else if (event.kind == EventKind::deferred) {
-            deferred_.add();
-        } else if (event.kind == EventKind::bounced || event.kind == EventKind::expired) {
-            bounced_.add();
-        }
-    }
-    if (!committed->events.empty()) {
-        on_events_(*committed);
-    }
-    co_return Result<void>{};
-}
-
-/// Makes it durable, however long the spool takes; false when it is broken: then the works stay in
-/// flight, nothing more is sent, and a restart takes them up again.
-Task<bool> Dispatcher::commit(Batch batch) {
-    while (!broken_) {
-        auto const committed = co_await try_commit(batch);
-        if (committed) {
-            co_return true;
-        }
-        if (broken_) {
-            break;
-        }
-        auto const& why = committed.error().detail;
-        parts_.log.warning("spool.result-refused", {{"why", why}});
-        if (parts_.clock.now() >= stop_by_) {
-            // SIGTERM has a deadline too. The works are taken up again at the next start.
-            if (batch.finish.empty() && batch.change.empty()) {
-                parts_.log.error("spool.notice-lost", {{"why", why}});
-            } else if (only_failures(batch)) {
-                parts_.log.warning("spool.result-postponed", {{"why", why}});
-            } else {
-                parts_.log.error("spool.result-lost", {{"why", why}});
-            }
-            break;
-        }
-        co_await parts_.clock.sleep(commit_again);
-    }
-    co_return false;
-}
-
-std::vector<NewMail> Dispatcher::notifications(const Loaded& loaded,
-                                               const std::vector<DsnRecipient>& notices) {
-    std::vector<NewMail> told;
-    if (notices.empty()) {
-        return told;
-    }
-    auto const now = parts_.clock.now();
-    auto const& relay = settings_->relay;
-    DsnContext context{{}, relay.hostname, now, parts_.clock.wall()};
-    context.id = parts_.ids.next(now);
-    if (auto dsn = make_dsn(loaded.envelope, *loaded.body, notices, context)) {
-        told.push_back(std::move(*dsn));
-    }
-    auto const& wanted = relay.postmaster_copies;
-    if (wanted == config::PostmasterCopies{}) {
-        return told;
-    }
-    context.id = parts_.ids.next(now);
-    PostmasterWish const wish{relay.postmaster, wanted.bounce, wanted.double_bounce, wanted.delay};
-    if (auto copy = make_postmaster_copy(loaded.envelope, *loaded.body, notices, context, wish)) {
-        told.push_back(std::move(*copy));
-    }
-    return told;
-}
-
-void Dispatcher::limit(const std::string& site, Blame blame, const std::string& said) {
-    auto const now = parts_.clock.now();
-    if (blame == Blame::messages_per_connection) {
-        return;
-    }  // the next connection starts anew
-    auto const until =
-        now + (blame == Blame::connections ? connection_limit_pause : rate_limit_pause);
-    auto reason = "the receiver said: " + said;
+void Dispatcher::log_limit(const std::string& lane, const Answer& answer) {
     parts_.log.info("lane.limited",
-                    {{"site", site},
-                     {"limit", to_string(blame)},
-                     {"pause", to_human(until - now)},
-                     {"reply", said}});
-    if (blame == Blame::connections) {
-        scheduler_.hold_connections(site, until, std::move(reason));
-    } else {
-        scheduler_.pause(site, until, std::move(reason));
-    }
-    work_.spawn(write_pause(site, until));
+                    {{"site", lane},
+                     {"limit", answer.silent ? "silence" : to_string(answer.typed.blame)},
+                     {"axis", to_string(answer.typed.axis)},
+                     {"message", answer.use},
+                     {"reply", answer.said}});
 }
 
-Task<void> Dispatcher::write_pause(std::string site, Time until) {
-    auto name = pause_note(site);
-    auto value = std::to_string(unix_millis(until));
-    auto const written = co_await parts_.spool.put_note(std::move(name), std::move(value));
-    if (!written) {
-        parts_.log.warning("lane.pause-not-kept",
-                           {{"site", site}, {"why", written.error().detail}});
+Task<void> Dispatcher::keep_learned() {
+    while (!broken_) {
+        co_await parts_.clock.sleep(learned_kept_every);
+        co_await write_learned();
+    }
+}
+
+Task<void> Dispatcher::write_learned() {
+    for (auto& [share, note] : scheduler_.unsaved()) {
+        auto name = share_note(share);
+        auto value = note;
+        auto const written = co_await parts_.spool.put_note(std::move(name), std::move(value));
+        if (!written) {
+            parts_.log.warning("lane.learned-not-kept",
+                               {{"share", share}, {"why", written.error().detail}});
+        }
     }
 }
 
@@ -536,6 +533,7 @@ Task<void> Dispatcher::stop(Time deadline) {
     co_await work_.drained();
     timers_.stop();
     co_await timers_.drained();
+    if (!broken_) co_await write_learned();
 }
 
 }  // namespace millrace::relay

@@ -6,6 +6,7 @@
 
 #include "common/base/check.hpp"
 #include "common/base/planted.hpp"
+#include "relay/schedule/limits.hpp"
 
 namespace millrace::relay {
 namespace {
@@ -21,20 +22,25 @@ constexpr Duration commit_again = 1s;
 constexpr Duration watch_spool_every = 5s;
 constexpr std::size_t routes_kept = 8'192;
 
-ScheduleLimits limits_of(const config::Relay& relay) {
-    ScheduleLimits limits;
-    limits.lane.connections = relay.delivery.connections_per_site;
-    limits.lane.connections_per_second = relay.delivery.connections_per_second;
-    limits.lane.messages_per_second = relay.delivery.messages_per_second;
-    limits.connections_total = relay.delivery.connections_total;
-    limits.window = relay.limits.window;
-    return limits;
-}
-
 SettlementRules rules_of(const config::Relay& relay) {
     auto const after = relay.delivery.delay_notice_after;
     return {{relay.delivery.retry, relay.delivery.expire_after},
             after > Duration::zero() ? after : Duration::max()};
+}
+
+/// What tells whose a site is. A route of the operator's is what he says it is.
+SiteFacts facts_of(const Route& route) {
+    SiteFacts facts;
+    facts.site = route.site;
+    for (auto const& group : route.groups) {
+        for (auto const& host : group) {
+            if (host.port != 25) continue;
+            facts.hosts.push_back(host.name);
+            facts.addresses.insert(
+                facts.addresses.end(), host.addresses.begin(), host.addresses.end());
+        }
+    }
+    return facts;
 }
 
 RecipientOutcome outcome_of(const Undeliverable& routing) {
@@ -55,6 +61,13 @@ RecipientOutcome outcome_of(const Unknown& routing) {
     return outcome;
 }
 
+/// The settings were proved before they came here; if their rules fail all the same, the shipped
+/// ones hold.
+std::shared_ptr<const RuleBook> book_of(const config::Relay& relay) {
+    auto book = RuleBook::compile(relay.shaping_rules, ceilings_of(relay.delivery));
+    return book ? *std::move(book) : shipped_book();
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(DispatcherParts parts,
@@ -63,10 +76,11 @@ Dispatcher::Dispatcher(DispatcherParts parts,
                        std::function<void(std::string)> on_broken)
     : parts_(parts),
       settings_(std::move(settings)),
+      book_(book_of(settings_->relay)),
       rules_(rules_of(settings_->relay)),
       on_events_(std::move(on_events)),
       on_broken_(std::move(on_broken)),
-      scheduler_(limits_of(settings_->relay)),
+      scheduler_(limits_of(settings_->relay, *book_)),
       changed_(parts.executor),
       work_(parts.executor, parts.log, "dispatch"),
       connections_(parts.executor, parts.log, "delivery"),
@@ -91,12 +105,14 @@ Dispatcher::~Dispatcher() = default;
 void Dispatcher::start() {
     timers_.spawn(run());
     timers_.spawn(watch_spool());
+    timers_.spawn(keep_learned());
 }
 
 void Dispatcher::configure(config::Snapshot settings) {
     settings_ = std::move(settings);
+    book_ = book_of(settings_->relay);
     rules_ = rules_of(settings_->relay);
-    scheduler_.configure(limits_of(settings_->relay), parts_.clock.now());
+    scheduler_.configure(limits_of(settings_->relay, *book_), parts_.clock.now());
     poke();
 }
 
@@ -106,8 +122,8 @@ void Dispatcher::arrived(const NewMail& mail) {
     poke();
 }
 
-void Dispatcher::noticed(const std::string& destination, Time due) {
-    scheduler_.noticed(destination, due);
+void Dispatcher::noticed(const std::string& stream, Time due) {
+    scheduler_.noticed(stream, due);
     poke();
 }
 
@@ -134,6 +150,7 @@ void Dispatcher::unchanged(const std::vector<Work>& claimed) {
 // ---- the loop
 
 Task<void> Dispatcher::run() {
+    co_await load_orders();
     co_await load_backlog();
     while (!stopping_) {
         auto plan = scheduler_.plan(parts_.clock.now());
@@ -143,11 +160,14 @@ Task<void> Dispatcher::run() {
         for (auto& wanted : plan.refill) {
             work_.spawn(refill(std::move(wanted)));
         }
-        for (auto& site : plan.connect) {
-            connections_.spawn(connection(std::move(site)));
+        for (auto& lane : plan.connect) {
+            connections_.spawn(connection(std::move(lane)));
         }
-        for (auto const& site : plan.wake) {
-            auto& waiting = idle_[site];
+        for (auto const& lane : plan.dismiss) {
+            dismiss(idle_.find(lane));
+        }
+        for (auto const& lane : plan.wake) {
+            auto& waiting = idle_[lane];
             MILLRACE_CHECK(!waiting.empty());
             auto const one =
                 waiting.back();  // the one that was used last: its connection is the freshest
@@ -180,7 +200,7 @@ void Dispatcher::give_up(const std::string& why) {
 
 /// The total is for all sites: a connection that waits for more work must not keep others waiting.
 void Dispatcher::make_room() {
-    while (leaving_ < scheduler_.starved_sites()) {
+    while (leaving_ < scheduler_.starved_lanes()) {
         auto oldest = idle_.end();
         for (auto at = idle_.begin(); at != idle_.end(); ++at) {
             if (at->second.empty()) continue;
@@ -188,13 +208,19 @@ void Dispatcher::make_room() {
                 oldest = at;
         }
         if (oldest == idle_.end()) return;
-        auto const one = oldest->second.front();
-        oldest->second.pop_front();
-        one->dismissed = true;
-        one->signal.notify();
-        scheduler_.idle_ended(oldest->first);
-        ++leaving_;
+        dismiss(oldest);
     }
+}
+
+/// The one that has waited longest.
+void Dispatcher::dismiss(Waiting::iterator lane) {
+    if (lane == idle_.end() || lane->second.empty()) return;
+    auto const one = lane->second.front();
+    lane->second.pop_front();
+    one->dismissed = true;
+    one->signal.notify();
+    scheduler_.idle_ended(lane->first);
+    ++leaving_;
 }
 
 Task<void> Dispatcher::alarm(Time at) {
@@ -211,7 +237,7 @@ Task<void> Dispatcher::load_backlog() {
         if (destinations) {
             for (auto const& d : *destinations) {
                 if (d.count > 0) {
-                    scheduler_.noticed(d.destination, d.next_due);
+                    scheduler_.noticed(d.stream, d.next_due);
                 }
             }
             break;
@@ -223,6 +249,14 @@ Task<void> Dispatcher::load_backlog() {
 }
 
 Task<void> Dispatcher::resolve(std::string destination) {
+    auto name = destination;
+    auto const place = co_await whereabouts(std::move(name));
+    scheduler_.routed(
+        destination, place.site, place.provider, place.valid_until, parts_.clock.now());
+    poke();
+}
+
+Task<Dispatcher::Whereabouts> Dispatcher::whereabouts(std::string destination) {
     auto const routing = co_await parts_.router.route(destination);
     auto const now = parts_.clock.now();
     if (routes_.size() > routes_kept) {
@@ -232,39 +266,41 @@ Task<void> Dispatcher::resolve(std::string destination) {
         });
     }
     if (auto const* const route = std::get_if<Route>(&routing)) {
-        bool const fresh = !routes_.contains(route->site);
         routes_.insert_or_assign(route->site, *route);
-        if (fresh) {
-            if (auto const note = co_await parts_.spool.note(pause_note(route->site))) {
-                auto const until = from_unix_millis(std::strtoll(note->c_str(), nullptr, 10));
-                if (until > now && !planted("throttle-forgotten")) {
-                    scheduler_.pause(
-                        route->site, until, "the receiver asked for patience before the restart");
-                }
+        auto facts = facts_of(*route);
+        // A smart host is not whom it carries mail to.
+        bool const direct = !route->login && route->site.find(':') == std::string::npos;
+        facts.declared = book_->provider_of(
+            direct ? destination : std::string(), facts.hosts, facts.addresses);
+        auto const provider = providers_.provider_of(facts, now);
+        auto const share = Scheduler::share_name("", provider);
+        if (scheduler_.is_new(share) && !planted("throttle-forgotten")) {
+            auto const note = co_await parts_.spool.note(share_note(share));
+            if (note && scheduler_.is_new(share)) {
+                scheduler_.restore(share, *note, parts_.clock.now());
             }
         }
-        scheduler_.routed(destination, route->site, route->valid_until, parts_.clock.now());
-    } else {
-        auto const site = "!" + destination;
-        bool const permanent = std::holds_alternative<Undeliverable>(routing);
-        routes_.insert_or_assign(site,
-                                 permanent ? outcome_of(std::get<Undeliverable>(routing))
-                                           : outcome_of(std::get<Unknown>(routing)));
-        scheduler_.routed(
-            destination, site, now + (permanent ? undeliverable_for : unknown_for), now);
+        co_return Whereabouts{route->site, provider, {}, route->valid_until};
     }
-    poke();
+    auto const site = "!" + destination;
+    bool const permanent = std::holds_alternative<Undeliverable>(routing);
+    auto outcome = permanent ? outcome_of(std::get<Undeliverable>(routing))
+                             : outcome_of(std::get<Unknown>(routing));
+    auto why = outcome.text;
+    routes_.insert_or_assign(site, std::move(outcome));
+    co_return Whereabouts{
+        site, site, std::move(why), now + (permanent ? undeliverable_for : unknown_for)};
 }
 
 Task<void> Dispatcher::refill(Plan::Refill wanted) {
-    auto works = co_await parts_.spool.due(wanted.destination, never, wanted.after, wanted.max);
+    auto works = co_await parts_.spool.due(wanted.stream, never, wanted.after, wanted.max);
     auto const now = parts_.clock.now();
     if (works) {
-        scheduler_.refilled(wanted.destination, std::move(*works), wanted.max, now);
+        scheduler_.refilled(wanted.stream, std::move(*works), wanted.max, now);
     } else {
         parts_.log.error("spool.read-failed",
-                         {{"destination", wanted.destination}, {"why", works.error().detail}});
-        scheduler_.refill_failed(wanted.destination, now + commit_again);
+                         {{"stream", parse_stream(wanted.stream).destination}, {"why", works.error().detail}});
+        scheduler_.refill_failed(wanted.stream, now + commit_again);
     }
     poke();
 }

@@ -18,7 +18,10 @@
 #include "common/net/signal.hpp"
 #include "common/net/task_group.hpp"
 #include "relay/deliver/courier.hpp"
+#include "relay/deliver/last_dialogues.hpp"
 #include "relay/deliver/router.hpp"
+#include "relay/schedule/greylist.hpp"
+#include "relay/schedule/provider_map.hpp"
 #include "relay/schedule/scheduler.hpp"
 #include "relay/settlement.hpp"
 #include "relay/spool/spool.hpp"
@@ -59,7 +62,14 @@ class Dispatcher {
     /// New mail that has just become durable.
     void arrived(const NewMail& mail);
     /// Work on disk changed by an operator.
-    void noticed(const std::string& destination, Time due);
+    void noticed(const std::string& stream, Time due);
+    /// A standing order, in force at once; the value comes when it will outlive a restart too.
+    /// Failure: invalid or full (see OperatorOrders::give); unavailable: not kept, and taken back.
+    Task<Result<void>> order(Order order);
+    /// Ends one. Failure: not_found: there is none for that target; unavailable.
+    Task<Result<void>> lift(OrderTarget target);
+    const OperatorOrders& orders() const { return scheduler_.orders(); }
+
     /// The operator's changes to works that were claimed are durable …
     void changed(const Batch& batch);
     /// … or were not made: everything is as it was.
@@ -70,8 +80,27 @@ class Dispatcher {
     /// nothing is under way any more.
     Task<void> stop(Time deadline);
 
+    /// Where a destination's mail would go, whether there is any or not; what was learned of its
+    /// provider is at hand after that.
+    struct Whereabouts {
+        std::string site;      ///< begins with `!`: nowhere, and `why`
+        std::string provider;
+        std::string why;
+        Time valid_until{};
+    };
+    Task<Whereabouts> whereabouts(std::string destination);
+    const ScheduleLimits& limits() const { return scheduler_.limits(); }
+    const RetrySchedule& retry() const { return rules_.retry; }
+    Duration idle_connection() const { return settings_->relay.delivery.idle_connection; }
+    /// Live dialogues with the receiving servers, and the last one with each.
+    TraceHub& trace() { return trace_; }
+    const LastDialogues& dialogues() const { return dialogues_; }
+
     Scheduler& scheduler() { return scheduler_; }
     const Scheduler& scheduler() const { return scheduler_; }
+    const ProviderMap& providers() const { return providers_; }
+    const RuleBook& book() const { return *book_; }
+    const SettlementRules& rules() const { return rules_; }
     bool loading() const { return loading_; }
     std::size_t deliveries() const { return scheduler_.connections(); }
 
@@ -84,6 +113,13 @@ class Dispatcher {
         bool woken = false;
         bool dismissed = false;  ///< the scheduler knows already that it ends
     };
+    /// Of one connection: a result on its way to the disk while the next message is on its way to
+    /// the receiver. One at most: what a crash can double stays bounded.
+    struct Settling {
+        explicit Settling(asio::any_io_executor executor) : done(std::move(executor)) {}
+        Signal done;
+        bool busy = false;
+    };
     struct Loaded {
         Envelope envelope;
         Body body;
@@ -92,28 +128,53 @@ class Dispatcher {
     using NoRoute = RecipientOutcome;
 
     Task<void> run();
+    Task<void> load_orders();
+    /// The order that keeps a connection from leaving from this address of ours.
+    const Order* order_on_source(const std::string& address) const;
+    /// Takes out the targets whose source an order has stopped, and returns it; none: none was.
+    const Order* leave_out_stopped(std::vector<Target>& targets, const Sources& sources) const;
     Task<void> load_backlog();
+    /// Puts new orders in force and keeps them; back to the old one for the target when the spool
+    /// does not take them.
+    Task<Result<void>> keep_orders(OperatorOrders changed, OrderTarget target);
     Task<void> alarm(Time at);
     Task<void> resolve(std::string destination);
     Task<void> refill(Plan::Refill refill);
-    Task<void> connection(std::string site);
-    Task<void> converse(std::string site, std::shared_ptr<Courier> courier);
-    Task<void> turn_away(std::string site, NoRoute outcome);
-    Task<void> unreachable(std::string site, Opened opened);
+    Task<void> connection(std::string lane);
+    Task<void> converse(std::string lane, std::shared_ptr<Courier> courier);
+    Task<void> turn_away(std::string lane, NoRoute outcome);
+    Task<void> unreachable(std::string lane, Opened opened, Time began);
     /// Waits for work; false when the connection is to end, which the scheduler has been told.
-    Task<bool> idle(std::string site);
+    Task<bool> idle(std::string lane);
     /// Ends idle connections, those that have waited longest first, for sites that may not open
     /// one.
     void make_room();
+    using Waiting = std::map<std::string, std::deque<std::shared_ptr<Idle>>>;
+    void dismiss(Waiting::iterator lane);
     Task<Result<Loaded>> load(const Pick& pick);
     /// One transaction, the use-th of its connection; false when the connection is not to be used
     /// for another.
-    Task<bool> deliver(Courier& courier, Pick pick, unsigned use);
+    Task<bool> deliver(Courier& courier,
+                       std::shared_ptr<Settling> settling,
+                       Pick pick,
+                       unsigned use,
+                       Duration idle_for);
+    /// settle_attempt() beside the next message of the same connection.
+    Task<void> settle_beside(std::shared_ptr<Settling> settling,
+                             Pick pick,
+                             Loaded loaded,
+                             std::vector<RecipientOutcome> outcomes,
+                             Time began,
+                             unsigned use);
     Task<void> settle_attempt(Pick pick,
                               Loaded loaded,
                               std::vector<RecipientOutcome> outcomes,
                               Time began,
                               unsigned use = 0);
+    std::vector<Work> put_off(const Pick& pick,
+                              const std::vector<RecipientOutcome>& outcomes,
+                              Batch& batch,
+                              Time now);
     Task<void> set_aside(Pick pick, Failure failure);
     /// Makes the results of an attempt and their notices durable and acts on them; false: they
     /// were not kept, or not all.
@@ -123,9 +184,17 @@ class Dispatcher {
     Task<bool> commit(Batch batch);
     Task<void> watch_spool();
     void give_up(const std::string& why);
-    void limit(const std::string& site, Blame blame, const std::string& said);
-    static std::string pause_note(const std::string& site) { return "lane-pause/" + site; }
-    Task<void> write_pause(std::string site, Time until);
+    /// What the outcomes of a transaction teach.
+    void log_limit(const std::string& lane, const Answer& answer);
+    void learn(const Pick& pick,
+               const std::vector<RecipientOutcome>& outcomes,
+               Time began,
+               unsigned use,
+               Duration idle_for);
+    static std::string share_note(const std::string& share) { return "share/" + share; }
+    /// Keeps what has been learned, a few seconds behind.
+    Task<void> keep_learned();
+    Task<void> write_learned();
     void log_attempt(const Event& event, const Loaded& loaded, Time began);
     /// What there is to tell: the sender, and the postmaster when he wants to know.
     std::vector<NewMail> notifications(const Loaded& loaded,
@@ -134,20 +203,27 @@ class Dispatcher {
 
     DispatcherParts parts_;
     config::Snapshot settings_;
+    std::shared_ptr<const RuleBook> book_;  ///< of settings_
     SettlementRules rules_;
     std::function<void(const Committed&)> on_events_;
     std::function<void(std::string)> on_broken_;
     Scheduler scheduler_;
+    TraceHub trace_;
+    LastDialogues dialogues_;
+    std::uint64_t conversations_ = 0;  ///< since the start, for their numbers
     Signal changed_;
     TaskGroup work_;         ///< look-ups, refills, commits: short, they end by themselves
     TaskGroup connections_;  ///< conversations with receiving servers
     TaskGroup readers_;      ///< the couriers' readers
     TaskGroup timers_;       ///< the loop, alarms, the watch: may be cancelled at any time
     std::unordered_map<std::string, std::variant<Route, NoRoute>> routes_;  ///< by site
-    std::map<std::string, std::deque<std::shared_ptr<Idle>>> idle_;
+    ProviderMap providers_;
+    Greylist greylist_;
+    Waiting idle_;             ///< by lane
     std::size_t leaving_ = 0;  ///< connections that were idle and are being closed
     std::vector<std::weak_ptr<Courier>> couriers_;
     Time alarm_at_ = never;
+    bool orders_loaded_ = false;  ///< until then nothing is sent, and none are given
     bool loading_ = true;
     bool stopping_ = false;
     Time stop_by_ = never;  ///< after this, a spool that refuses results is not waited for

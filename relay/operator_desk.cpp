@@ -13,12 +13,16 @@ namespace {
 constexpr std::size_t problems_kept = 3;
 constexpr std::size_t troubled_shown = 100;
 constexpr unsigned count_page = 1'000;
+/// A forecast waits no longer for look-ups; what is not known by then is taken for unknown.
+constexpr Duration look_up_most = std::chrono::seconds(3);
+/// A wait that is over so soon is no pause.
+constexpr Duration pause_least = std::chrono::seconds(1);
 
 std::string in(Time when, Time now) {
     return when <= now ? "now" : "in " + to_human(when - now);
 }
 
-DestinationStatus describe(const DestinationSummary& summary,
+DestinationStatus describe(const StreamSummary& summary,
                            const DestinationView* view,
                            Time now) {
     DestinationStatus d;
@@ -58,6 +62,23 @@ DestinationStatus describe(const DestinationSummary& summary,
     return d;
 }
 
+/// The streams of one destination stand together.
+std::vector<StreamSummary> by_destination(const std::vector<StreamSummary>& streams) {
+    std::vector<StreamSummary> sums;
+    for (auto const& stream : streams) {
+        if (sums.empty() || sums.back().destination != stream.destination) {
+            sums.push_back(stream);
+            continue;
+        }
+        auto& sum = sums.back();
+        sum.count += stream.count;
+        sum.held += stream.held;
+        sum.next_due = std::min(sum.next_due, stream.next_due);
+        sum.oldest = std::min(sum.oldest, stream.oldest);
+    }
+    return sums;
+}
+
 }  // namespace
 
 OperatorDesk::OperatorDesk(Parts parts, std::string hostname)
@@ -78,9 +99,12 @@ void OperatorDesk::count_events(const std::vector<Event>& events) {
             case EventKind::received:
                 ++received_;
                 break;
-            case EventKind::delivered:
+            case EventKind::delivered: {
                 ++delivered_;
+                auto const provider = parts_.dispatcher.providers().known(event.site);
+                rates_.count(provider.empty() ? event.site : provider, event.at);
                 break;
+            }
             case EventKind::deferred:
                 ++deferred_;
                 break;
@@ -117,7 +141,9 @@ Task<Result<Status>> OperatorDesk::status() {
     s.delivered = delivered_;
     s.deferred = deferred_;
     s.bounced = bounced_;
+    s.orders = orders();
     s.problems.assign(problems_.begin(), problems_.end());
+    s.alerts = alerts_.current();
     auto all = co_await destinations();
     if (!all) {
         co_return std::unexpected(all.error());
@@ -148,10 +174,18 @@ Task<Result<std::vector<DestinationStatus>>> OperatorDesk::destinations() {
     auto const now = parts_.clock.now();
     std::vector<DestinationStatus> out;
     out.reserve(summaries->size());
-    for (auto const& summary : *summaries) {
+    for (auto const& summary : by_destination(*summaries)) {
         auto const view = parts_.dispatcher.scheduler().destination(summary.destination, now);
         auto d = describe(summary, view ? &*view : nullptr, now);
-        if (d.state != DestinationStatus::State::sending && out.size() < troubled_shown) {
+        if (auto const* const last = parts_.dispatcher.dialogues().of(d.site)) {
+            d.last_reply = last->reply;
+            d.last_host = last->host;
+            d.last_reply_at = last->at;
+            d.last_refused = last->refused;
+            d.last_refused_at = last->refused_at;
+        }
+        if (d.last_reply.empty() && d.state != DestinationStatus::State::sending &&
+            out.size() < troubled_shown) {
             WorkFilter filter;
             filter.destination = summary.destination;
             auto const one = co_await parts_.spool.find(std::move(filter), {}, 1);
@@ -163,6 +197,86 @@ Task<Result<std::vector<DestinationStatus>>> OperatorDesk::destinations() {
         out.push_back(std::move(d));
     }
     co_return out;
+}
+
+Task<Result<Standing>> OperatorDesk::standing(std::vector<std::string> more) {
+    auto const summaries = co_await parts_.spool.summary();
+    if (!summaries) {
+        co_return std::unexpected(summaries.error());
+    }
+    Standing s;
+    s.limits = parts_.dispatcher.limits();
+    s.retry = parts_.dispatcher.retry();
+    s.idle_connection = parts_.dispatcher.idle_connection();
+    auto const& scheduler = parts_.dispatcher.scheduler();
+    auto const now = parts_.clock.now();
+    for (auto const& summary : *summaries) {
+        Standing::Queue queue;
+        queue.stream = summary.stream;
+        queue.count = summary.count;
+        queue.held = summary.held;
+        queue.next_due = summary.next_due;
+        queue.oldest = summary.oldest;
+        if (auto const view = scheduler.destination(summary.destination, now)) {
+            queue.site = view->site;
+            queue.provider = view->provider;
+        }
+        auto const key = parse_stream(summary.stream);
+        OrderSubject subject;
+        subject.destination = key.destination;
+        subject.site = queue.site;
+        subject.provider = queue.provider;
+        subject.account = key.account;
+        subject.sender_domain = key.sender_domain;
+        subject.received = summary.oldest;
+        if (auto const* const order = scheduler.orders().held(subject, now)) {
+            queue.why = order->sentence();
+            if (order->until == never) {
+                queue.held += std::exchange(queue.count, 0);
+            } else {
+                queue.wait_until = order->until;
+            }
+            s.queues.push_back(std::move(queue));
+            continue;
+        }
+        // What the share has learned goes along with it; this is the lane's own.
+        if (auto const wait = scheduler.shut_out(summary.stream, now);
+            wait.any() && wait.until != never && wait.until > now + pause_least) {
+            queue.wait_until = wait.until;
+            queue.why = wait.reason;
+        }
+        s.queues.push_back(std::move(queue));
+    }
+    for (auto& name : more) {
+        Standing::Queue queue;
+        queue.stream = std::move(name);
+        s.queues.push_back(std::move(queue));
+    }
+    co_await look_up(s);
+    for (auto const& [name, state] : scheduler.shares()) {
+        s.shares.push_back({state.share.source(), state.share.provider(), state.share.kept()});
+    }
+    s.now = parts_.clock.now();
+    co_return s;
+}
+
+Task<void> OperatorDesk::look_up(Standing& standing) {
+    auto const until = parts_.clock.now() + look_up_most;
+    const Standing::Queue* before = nullptr;
+    for (auto& queue : standing.queues) {
+        auto name = parse_stream(queue.stream).destination;
+        if (queue.site.empty() && before != nullptr &&
+            parse_stream(before->stream).destination == name) {
+            queue.site = before->site;
+            queue.provider = before->provider;
+        }
+        before = &queue;
+        if (!queue.site.empty() || parts_.clock.now() >= until) continue;
+        auto const place = co_await parts_.dispatcher.whereabouts(std::move(name));
+        queue.site = place.site;
+        queue.provider = place.provider;
+        if (!place.why.empty()) queue.why = place.why;
+    }
 }
 
 Task<Result<std::vector<QueuedRecipient>>> OperatorDesk::queue(WorkFilter filter,
@@ -223,6 +337,12 @@ std::string OperatorDesk::why(const Work& work, Time now) const {
     if (parts_.dispatcher.scheduler().in_flight(work.key)) {
         return "being delivered now";
     }
+    if (auto const* const order = order_on(work, now)) {
+        return order->until == never
+                   ? order->sentence()
+                   : fmt::format(
+                         "{}, or wait until {}", order->sentence(), to_rfc3339(order->until));
+    }
     auto const view = parts_.dispatcher.scheduler().destination(work.destination, now);
     if (work.due > now) {
         return fmt::format(
@@ -231,11 +351,23 @@ std::string OperatorDesk::why(const Work& work, Time now) const {
             work.last_reply.empty() ? std::string("not tried yet") : work.last_reply);
     }
     if (view && !view->wait_reason.empty()) {
-        return view->wait_until > now
+        return view->wait_until > now && view->wait_until != never
                    ? fmt::format("{}, until {}", view->wait_reason, to_rfc3339(view->wait_until))
                    : view->wait_reason;
     }
     return "due; its turn comes within the limits of the destination";
+}
+
+const Order* OperatorDesk::order_on(const Work& work, Time now) const {
+    auto const& scheduler = parts_.dispatcher.scheduler();
+    auto const view = scheduler.destination(work.destination, now);
+    OrderSubject subject;
+    subject.destination = work.destination;
+    subject.site = view ? std::string_view(view->site) : std::string_view();
+    subject.account = work.account;
+    subject.sender_domain = work.sender_domain;
+    subject.received = work.key.message.made_at();
+    return scheduler.orders().held(subject, now);
 }
 
 Task<Result<MessageReport>> OperatorDesk::show(MessageId id) {
@@ -361,6 +493,55 @@ Task<Result<Changed>> OperatorDesk::change(
         changed.next = works->back().key;
     }
     co_return changed;
+}
+
+Task<Result<void>> OperatorDesk::order(Order order) {
+    return parts_.dispatcher.order(std::move(order));
+}
+
+Task<Result<void>> OperatorDesk::lift(OrderTarget target) {
+    return parts_.dispatcher.lift(std::move(target));
+}
+
+std::vector<Order> OperatorDesk::orders() const {
+    auto all = parts_.dispatcher.orders().list();
+    auto const now = parts_.clock.now();
+    std::erase_if(all, [&](const Order& order) { return order.until <= now; });
+    return all;
+}
+
+Task<Result<WorkFilter>> OperatorDesk::filter_of(OrderTarget target) {
+    WorkFilter filter;
+    switch (target.axis) {
+        case OrderAxis::all:
+            co_return filter;
+        case OrderAxis::destination:
+            filter.destination = target.name;
+            co_return filter;
+        case OrderAxis::account:
+            filter.account = target.name;
+            co_return filter;
+        case OrderAxis::sender_domain:
+            filter.sender_domain = target.name;
+            co_return filter;
+        case OrderAxis::source:
+            co_return failure(Fault::invalid,
+                              "mail that waits belongs to no source yet; name a destination, an "
+                              "account or a sender's domain (from:DOMAIN)");
+        case OrderAxis::site:
+        case OrderAxis::provider:
+            break;
+    }
+    auto const now = parts_.clock.now();
+    for (auto& view : parts_.dispatcher.scheduler().destinations(now)) {
+        auto const& name = target.axis == OrderAxis::site ? view.site : view.provider;
+        if (name == target.name) filter.destinations.insert(std::move(view.destination));
+    }
+    if (filter.destinations.empty()) {
+        co_return failure(Fault::not_found,
+                          "no destination with mail is known to be behind " + target.text());
+    }
+    co_return filter;
 }
 
 Task<Result<std::vector<Event>>> OperatorDesk::events(std::uint64_t after, unsigned max) {

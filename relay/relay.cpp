@@ -116,6 +116,9 @@ struct Relay::Rooms {
                 [this, &relay] { return reload(relay); },
                 [this](const Committed& committed) {
                     grown(committed);
+                },
+                [this] {
+                    return settings->relay.alert_late_after;
                 }},
                settings->relay.hostname) {
         w.metrics.gauge("millrace_queued_recipients",
@@ -127,9 +130,44 @@ struct Relay::Rooms {
         w.metrics.gauge("millrace_delivery_connections",
                         "Open connections to receiving servers.",
                         [this] { return static_cast<double>(dispatcher.deliveries()); });
+        w.metrics.gauge("millrace_operator_orders",
+                        "Orders of an operator in force: pauses and drains.",
+                        [this] { return static_cast<double>(desk.orders().size()); });
         w.metrics.gauge("millrace_intake_sessions", "Open sessions of clients.", [this] {
             return static_cast<double>(server.sessions());
         });
+        count_alerts();
+    }
+
+    /// Numbers of what an operator is alerted of: a label never holds a domain, so names stand in
+    /// the status and the log.
+    void count_alerts() {
+        auto const count = [this](const char* kind, const char* name, const char* help) {
+            world.metrics.gauge(name, help, [this, kind] {
+                return static_cast<double>(desk.alerts().count(kind));
+            });
+        };
+        count("blocked",
+              "millrace_blocked_receivers",
+              "Receivers that refuse everything from one of our addresses.");
+        count("compliance-hold",
+              "millrace_compliance_holds",
+              "Senders' domains that a receiver does not find in order.");
+        count("domain-blocked",
+              "millrace_blocked_domains",
+              "Senders' domains that a receiver refuses for their reputation.");
+        count("late",
+              "millrace_late_destinations",
+              "Destinations with mail due for longer than relay.alert_late_after.");
+        world.metrics.gauge("millrace_oldest_seconds", "Age of the oldest mail.", [this] {
+            auto const oldest = world.spool.health().oldest;
+            return oldest == never
+                       ? 0.0
+                       : std::chrono::duration<double>(world.clock.now() - oldest).count();
+        });
+        world.metrics.gauge("millrace_unknown_users_ratio",
+                            "Largest share of late recipients that one receiver does not know.",
+                            [this] { return desk.unknown_users(); });
     }
 
     /// The journal has new events.
@@ -215,6 +253,7 @@ void Relay::start() {
     rooms_->dispatcher.start();
     rooms_->work.spawn(rooms_->journal.run());
     rooms_->work.spawn(rooms_->mail_log.run());
+    rooms_->work.spawn(rooms_->desk.watch());
     rooms_->server.start();
     if (rooms_->world.spool.health().accepting) {
         rooms_->wake(*this);

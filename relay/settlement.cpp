@@ -44,6 +44,11 @@ Event attempt_event(EventKind kind,
     return event;
 }
 
+/// What is said of our address or our pace says nothing of the message: it waits.
+bool spends_nothing(Blame blame) {
+    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist;
+}
+
 }  // namespace
 
 Event event_of(EventKind kind, const Envelope& envelope, const Work& work, Time now) {
@@ -95,7 +100,7 @@ Settlement settle(const Envelope& envelope,
             finish(EventKind::bounced, DsnAction::failed);
             continue;
         }
-        if ((outcome.untried || is_limit(outcome.blame)) && !rules.retry.expired(now, work.born)) {
+        if ((outcome.untried || spends_nothing(outcome.blame())) && !rules.retry.expired(now, work.born)) {
             result.untouched.push_back(work);
             continue;
         }

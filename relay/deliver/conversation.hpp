@@ -17,9 +17,10 @@ struct Setback {
     unsigned code = 0;     ///< 0: no reply
     std::string enhanced;  ///< the receiver's, or ours without a reply; any class
     std::string text;
-    Blame blame = Blame::none;
+    Typed typed;
     bool lost = false;  ///< nothing more can be said on this connection
     bool ours = false;  ///< this machine could not even try: the receiver has no part in it
+    bool hung_up = false;  ///< the receiver ended the connection without a word
 };
 /// Nothing: the step went well.
 using Step = std::optional<Setback>;
@@ -89,6 +90,7 @@ class Conversation {
     std::string host_;
     std::string hostname_;  ///< what we call ourselves on this connection
     std::string source_ip_;
+    std::string sender_domain_;  ///< of the message under way
     unsigned transactions_ = 0;  ///< MAIL commands accepted, for MAILMAX
     unsigned delivered_ = 0;
     bool used_ = false;     ///< a transaction has been tried on this connection

@@ -13,6 +13,8 @@
 #include "relay/deliver/outcome.hpp"
 #include "relay/deliver/route.hpp"
 #include "relay/deliver/sources.hpp"
+#include "relay/deliver/transcript.hpp"
+#include "relay/shaping/rule_book.hpp"
 #include "relay/spool/message.hpp"
 
 namespace millrace::relay {
@@ -27,6 +29,7 @@ struct Transaction {
     BodyType body_type = BodyType::seven_bit;
     bool smtputf8 = false;
     std::string ret, envid;  ///< passed on unchanged where DSN is offered
+    TraceLoad label;         ///< what the transcript says of it
 };
 
 /// What stands still for all couriers.
@@ -34,9 +37,13 @@ struct CourierOptions {
     std::string hostname;  ///< for EHLO, where the source has none of its own
     Duration connect_timeout = std::chrono::seconds(30);
     Sources sources;  ///< where from; a target that they do not reach is not tried
+    /// What refusals mean, and whose rules hold here; never null.
+    std::shared_ptr<const RuleBook> rules = shipped_book();
+    std::string provider;
     /// Whether this machine may still send for the lane (design §8); asked before connecting,
     /// before MAIL and before the final dot. Empty: always.
     std::function<bool()> may_send;
+    std::shared_ptr<Transcript> transcript;  ///< may be none
 };
 
 /// One SMTP conversation with a receiving server: open, then any number of transactions, then quit

@@ -79,7 +79,8 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
         opened.code = setback->code;
         opened.text = std::string(to_string(setback->phase)) + ": " + setback->text;
         opened.enhanced = enhanced_for(OutcomeKind::deferred, setback->enhanced, "4.4.2");
-        opened.blame = setback->blame;
+        opened.typed = setback->typed;
+        opened.hung_up = setback->hung_up && setback->phase == Phase::greeting;
         if (setback->ours) {
             if (!ours) our_trouble = setback->text;
             ours = true;
@@ -87,6 +88,11 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
         // RFC 7504 §4: a host that says so in its greeting never takes mail.
         all_closed = all_closed && setback->phase == Phase::greeting && setback->code == 521;
         log_.debug("delivery.host-failed", {{"host", host_}, {"why", opened.line()}});
+        // It speaks for all hosts of the site: to ask the next one is to be refused once more.
+        if (is_limit(setback->typed.blame) || setback->typed.blame == Blame::reputation ||
+            setback->typed.blame == Blame::blocklist) {
+            break;
+        }
     }
     if (ours) {
         // What another address said does not count while this machine could not try all of them.
@@ -96,7 +102,7 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
         opened.code = 0;
         opened.text = our_trouble;
         opened.enhanced = "4.3.5";
-        opened.blame = Blame::none;
+        opened.typed = {};
     } else if (all_closed && opened.tried > 0) {
         opened.kind = OutcomeKind::bounced;
         opened.enhanced = enhanced_for(OutcomeKind::bounced, opened.enhanced, "5.3.2");
@@ -130,17 +136,21 @@ Task<Step> Conversation::connect(Target target) {
     hostname_ = from.hostname.empty() ? options_.hostname : from.hostname;
     source_ip_ = from.address ? from.address->to_string() : "";
 
+    auto const& transcript = options_.transcript;
+    if (transcript) transcript->connecting(host_, source_ip_);
     auto const executor = co_await asio::this_coro::executor;
     auto stream = co_await network_.connect(
         target.endpoint, from.address, clock_.now() + options_.connect_timeout);
     if (!stream) {
+        if (transcript) transcript->broke("not connected: " + stream.error().detail);
         auto setback = dead(Phase::connect, stream.error());
         setback.enhanced = "4.4.1";
         setback.ours = from.address && stream.error().fault == Fault::unavailable;
         co_return setback;
     }
     source_ip_ = (*stream)->local().address.to_string();
-    wire_ = std::make_shared<Wire>(std::move(*stream), clock_, executor);
+    if (transcript) transcript->connected(source_ip_);
+    wire_ = std::make_shared<Wire>(std::move(*stream), clock_, executor, transcript);
     if (aborted_) {
         co_return dead(Phase::connect, {Fault::cancelled, "the relay is stopping"});
     }
@@ -179,7 +189,7 @@ Task<Step> Conversation::secure(config::TlsLevel level, std::string name) {
         setback.phase = Phase::starttls;
         setback.enhanced = "4.7.4";
         setback.text = std::move(text);
-        setback.blame = Blame::tls;
+        setback.typed = Typed::of(Blame::tls);
         return setback;
     };
     if (!offers_.starttls) {
@@ -195,7 +205,7 @@ Task<Step> Conversation::secure(config::TlsLevel level, std::string name) {
         if (answer->code == 421) co_return no(Phase::starttls, *answer);
         if (!must) co_return std::nullopt;
         auto setback = no(Phase::starttls, *answer);
-        setback.blame = Blame::tls;
+        setback.typed = Typed::of(Blame::tls);
         co_return setback;
     }
     // A server that spoke before the handshake has been interfered with (RFC 3207 §6): not in TLS,
@@ -212,7 +222,7 @@ Task<Step> Conversation::secure(config::TlsLevel level, std::string name) {
     if (!secured) {
         auto setback = dead(Phase::handshake, secured.error());
         setback.enhanced = "4.7.5";
-        setback.blame = Blame::tls;
+        setback.typed = Typed::of(Blame::tls);
         co_return setback;
     }
     co_return co_await hello(Phase::hello_again);
@@ -226,6 +236,7 @@ Task<Step> Conversation::authenticate(Login login) {
         setback.text = "no password is sent without TLS";
         co_return setback;
     }
+    if (options_.transcript) options_.transcript->hide(login.password);
     Result<smtp::Reply> answer = smtp::Reply{};
     if (offers_.offers_auth("PLAIN")) {
         std::string credentials;
@@ -280,7 +291,8 @@ Setback Conversation::no(Phase phase, const smtp::Reply& reply) const {
         text += line;
     }
     setback.text = one_line(text);
-    setback.blame = blame_of(reply.code, reply.enhanced, setback.text);
+    setback.typed = options_.rules->type(
+        options_.provider, reply.code, reply.enhanced, setback.text, sender_domain_);
     setback.lost = reply.code == 421;
     return setback;
 }
@@ -291,6 +303,7 @@ Setback Conversation::dead(Phase phase, const Failure& why) const {
     setback.enhanced = why.fault == Fault::invalid ? "4.5.0" : "4.4.2";
     setback.text = one_line(why.detail);
     setback.lost = true;
+    setback.hung_up = why.fault == Fault::closed || why.fault == Fault::reset;
     return setback;
 }
 
@@ -301,7 +314,7 @@ Setback Conversation::nonsense(Phase phase, const smtp::Reply& reply) {
     setback.text = "unexpected reply " + std::to_string(reply.code) + " " + setback.text;
     setback.code = 0;
     setback.enhanced = "4.5.0";
-    setback.blame = Blame::none;
+    setback.typed = {};
     setback.lost = true;
     if (wire_) wire_->close();
     return setback;

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "relay/deliver/blame.hpp"
+#include "relay/shaping/typed.hpp"
 
 namespace millrace::relay {
 
@@ -38,14 +38,16 @@ struct RecipientOutcome {
     std::string enhanced;       ///< the receiver's, or ours when it gave none; class as `kind` says
     std::string text;  ///< what was said, or what went wrong: one line of printable UTF-8, bounded
     std::string host;  ///< `mx.example.com [192.0.2.1]`
-    Blame blame = Blame::none;
+    Typed typed;       ///< what the reply means; that of nobody's fault without one
     bool possible_duplicate = false;  ///< lost between the dot and its reply
     /// A kept connection had ended, or this machine may not send: the receiver never heard of the
     /// message, so no attempt is spent.
     bool untried = false;
+    bool hung_up = false;  ///< the receiver ended the connection instead of answering
     std::string source_ip = {};  ///< our address on that connection; empty: there was none
     bool dsn_passed_on = false;  ///< delivered to a server that offered DSN: it reports success
 
+    Blame blame() const { return typed.blame; }
     /// `451 4.7.1 try later`: what an operator and the sender are shown.
     std::string line() const;
     bool operator==(const RecipientOutcome&) const = default;
@@ -69,14 +71,16 @@ struct Opened {
     std::string enhanced;
     std::string text;
     std::string host;  ///< `mx.example.com [192.0.2.1]`: who we talk to, or who failed last
-    Blame blame = Blame::none;
+    Typed typed;       ///< what the last reply means
     std::string source_ip = {};  ///< our address on that connection; empty: there was none
     unsigned tried = 0;          ///< addresses
     bool refused = false;  ///< may_send said no before anything was tried: not a fault of the site
     /// This machine could not try: nothing can be sent from the source. Not a fault of the site
     /// either; `text` says what it was.
     bool ours = false;
+    bool hung_up = false;  ///< instead of greeting us
 
+    Blame blame() const { return typed.blame; }
     std::string line() const;
     bool operator==(const Opened&) const = default;
 };

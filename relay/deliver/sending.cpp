@@ -65,6 +65,9 @@ Task<std::vector<RecipientOutcome>> Conversation::send(Transaction transaction) 
     delivery->what = std::move(transaction);
     delivery->body = delivery->what.body;
     delivery->outcomes.resize(delivery->what.recipients.size());
+    if (options_.transcript) options_.transcript->carries(delivery->what.label);
+    auto const at = delivery->what.sender.rfind('@');
+    sender_domain_ = at == std::string::npos ? "" : delivery->what.sender.substr(at + 1);
 
     if (!wire_ || wire_->disturbed() || closing_ || !may_send()) {
         auto unheard = refusal(dead(Phase::mail, {Fault::closed, "the connection has ended"}));
@@ -88,6 +91,7 @@ Task<std::vector<RecipientOutcome>> Conversation::send(Transaction transaction) 
         if (delivery->go_ahead && delivery->accepted.empty()) co_await send_nothing();
     }
     used_ = true;
+    if (options_.transcript) options_.transcript->carries({});
 
     std::vector<RecipientOutcome> outcomes;
     for (auto& outcome : delivery->outcomes) {
@@ -104,7 +108,7 @@ std::optional<RecipientOutcome> Conversation::obstacle(Delivery& delivery) const
         outcome.kind = OutcomeKind::bounced;
         outcome.enhanced = enhanced;
         outcome.text = std::move(text);
-        outcome.blame = blame;
+        outcome.typed = Typed::of(blame);
         return outcome;
     };
     auto const& what = delivery.what;
@@ -241,7 +245,7 @@ Task<void> Conversation::hear_recipients(Shared delivery, bool together) {
         if (is_too_many_recipients(*answer)) {
             outcome.kind = OutcomeKind::deferred;
             outcome.enhanced = "4.5.3";
-            outcome.blame = Blame::none;
+            outcome.typed = {};
         }
         delivery->outcomes[i] = std::move(outcome);
     }
@@ -281,7 +285,7 @@ Task<void> Conversation::transfer(Shared delivery) {
             wire->close();
             co_return;
         }
-        auto const written = co_await wire->say(std::move(piece), timeouts::block);
+        auto const written = co_await wire->send(std::move(piece), timeouts::block);
         piece.clear();
         if (writer.finished()) break;
         if (!written) {
@@ -368,10 +372,14 @@ RecipientOutcome Conversation::refusal(const Setback& why) const {
     outcome.code = why.code;
     outcome.enhanced = enhanced_for(outcome.kind, why.enhanced, "5.0.0");
     outcome.text = why.code == 0 ? std::string(to_string(why.phase)) + ": " + why.text : why.text;
-    outcome.blame = why.blame;
+    outcome.typed = why.typed;
+    outcome.hung_up = why.hung_up;
     // On the first message of a connection it cannot mean this connection: a new one at once would
     // be answered the same.
-    if (why.blame == Blame::messages_per_connection && !used_) outcome.blame = Blame::rate;
+    if (why.typed.blame == Blame::messages_per_connection && !used_) {
+        outcome.typed.blame = Blame::rate;
+        outcome.typed.axis = Axis::source;
+    }
     return outcome;
 }
 

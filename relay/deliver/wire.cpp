@@ -11,24 +11,42 @@ constexpr std::size_t inbox_max = 128 * 1024;
 
 }  // namespace
 
-Wire::Wire(std::unique_ptr<Stream> stream, Clock& clock, asio::any_io_executor executor)
-    : stream_(std::move(stream)), clock_(clock), arrived_(std::move(executor)) {}
+Wire::Wire(std::unique_ptr<Stream> stream,
+           Clock& clock,
+           asio::any_io_executor executor,
+           std::shared_ptr<Transcript> transcript)
+    : stream_(std::move(stream)),
+      clock_(clock),
+      transcript_(std::move(transcript)),
+      arrived_(std::move(executor)) {}
 
 void Wire::close() {
     if (closed_) return;
     closed_ = true;
+    if (transcript_) transcript_->note("closed");
     if (!ended_) ended_ = Failure{Fault::cancelled, "the connection was closed"};
     stream_->close();
     arrived_.notify();
 }
 
 std::unexpected<Failure> Wire::fail(Failure why) {
+    if (transcript_ && !closed_) transcript_->broke("broken: " + why.detail);
     if (!ended_) ended_ = why;
     close();
     return std::unexpected(std::move(why));
 }
 
-Task<Result<void>> Wire::say(std::string bytes, Duration limit) {
+Task<Result<void>> Wire::say(std::string commands, Duration limit) {
+    if (transcript_ && !closed_) transcript_->said(commands);
+    co_return co_await write(std::move(commands), limit);
+}
+
+Task<Result<void>> Wire::send(std::string bytes, Duration limit) {
+    if (transcript_ && !closed_) transcript_->sent(bytes.size());
+    co_return co_await write(std::move(bytes), limit);
+}
+
+Task<Result<void>> Wire::write(std::string bytes, Duration limit) {
     if (closed_) co_return std::unexpected(*ended_);
     stream_->expires_at(clock_.now() + limit);
     auto const written = co_await stream_->write(bytes);
@@ -67,13 +85,19 @@ Task<Result<smtp::Reply>> Wire::reply(Duration limit) {
     }
     // The reader goes on while nothing is asked.
     stream_->expires_at(never);
-    co_return parser_.take();
+    co_return take_reply();
+}
+
+smtp::Reply Wire::take_reply() {
+    auto reply = parser_.take();
+    if (transcript_) transcript_->heard(reply);
+    return reply;
 }
 
 std::optional<smtp::Reply> Wire::early_reply() {
     auto const complete = parse();
     if (!complete || !*complete) return std::nullopt;
-    return parser_.take();
+    return take_reply();
 }
 
 Task<Result<void>> Wire::secure(TlsClient options, Duration limit) {
@@ -84,6 +108,11 @@ Task<Result<void>> Wire::secure(TlsClient options, Duration limit) {
     stream_->expires_at(clock_.now() + limit);
     auto const secured = co_await stream_->start_tls_client(std::move(options));
     if (!secured) co_return fail(secured.error());
+    if (transcript_) {
+        auto const info = stream_->tls();
+        transcript_->note(info ? "secured by " + info->protocol + ", " + info->cipher
+                               : std::string("secured"));
+    }
     parser_ = {};
     co_return Result<void>{};
 }
@@ -112,6 +141,9 @@ Task<void> Wire::read_on(std::shared_ptr<Wire> self) {
     while (!self->closed_) {
         auto const got = co_await self->stream_->read_some(self->buffer_);
         if (!got) {
+            if (self->transcript_ && !self->closed_) {
+                self->transcript_->note("ended: " + got.error().detail);
+            }
             if (!self->ended_) self->ended_ = got.error();
             co_return;
         }

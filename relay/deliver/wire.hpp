@@ -10,6 +10,7 @@
 #include "common/net/stream.hpp"
 #include "common/net/task_group.hpp"
 #include "common/smtp/reply_parser.hpp"
+#include "relay/deliver/transcript.hpp"
 
 namespace millrace::relay {
 
@@ -21,10 +22,16 @@ namespace millrace::relay {
 /// Thread: the loop's.
 class Wire : public std::enable_shared_from_this<Wire> {
   public:
-    Wire(std::unique_ptr<Stream> stream, Clock& clock, asio::any_io_executor executor);
+    /// transcript: hears of everything; may be none.
+    Wire(std::unique_ptr<Stream> stream,
+         Clock& clock,
+         asio::any_io_executor executor,
+         std::shared_ptr<Transcript> transcript);
 
     /// Failure: timed_out, closed, reset, tls, cancelled; invalid: what arrived is not SMTP.
-    Task<Result<void>> say(std::string bytes, Duration limit);
+    Task<Result<void>> say(std::string commands, Duration limit);
+    /// The same for bytes of the message, which nobody is shown.
+    Task<Result<void>> send(std::string bytes, Duration limit);
     Task<Result<smtp::Reply>> reply(Duration limit);
 
     /// Failure: tls; invalid: bytes arrived before the handshake (RFC 3207 §6).
@@ -50,9 +57,12 @@ class Wire : public std::enable_shared_from_this<Wire> {
     /// Whether a reply is complete; broken: invalid.
     Result<bool> parse();
     std::unexpected<Failure> fail(Failure why);
+    Task<Result<void>> write(std::string bytes, Duration limit);
+    smtp::Reply take_reply();
 
     std::unique_ptr<Stream> stream_;
     Clock& clock_;
+    std::shared_ptr<Transcript> transcript_;
     smtp::ReplyParser parser_;
     std::string inbox_;  ///< arrived and not parsed
     std::optional<Failure> ended_;

@@ -280,22 +280,21 @@ void Ledger::check_rate(const std::string& site, std::vector<Time> mails) {
 }
 
 void Ledger::check_pauses(const std::string& site, std::vector<Receiver::Answer> answers) {
-    // `450 rate limit` means ten minutes; what is under way may still come for a moment, and a
-    // power cut may take the note of it along.
-    for (const Receiver::Answer& limit : answers) {
-        if (!limit.limit || limit.moment != Moment::mail || !limit.heard() ||
-            !limit.reply.starts_with("450")) {
-            continue;
+    // The limit is found out by being refused; but ten refusals within a minute are an attack. What
+    // is under way may still come for a moment, and who has died begins to count anew.
+    constexpr std::size_t most = 12;
+    std::vector<const Receiver::Answer*> limits;
+    for (const Receiver::Answer& answer : answers) {
+        if (answer.limit && answer.moment == Moment::mail && answer.heard()) {
+            limits.push_back(&answer);
         }
-        const Time from = settled(limit), to = limit.at + 9min + 30s;
-        if (died_between(limit.at, from)) continue;
-        for (const Receiver::Answer& next : answers) {
-            if (next.moment != Moment::mail || next.at <= from || next.at >= to) continue;
-            if (died_between(limit.at, next.at, true)) continue;
-            violated("pause: MAIL to " + site + " at " + at(next.at) + " after `" + limit.reply +
-                     "` at " + at(limit.at));
-            return;
-        }
+    }
+    for (std::size_t i = 0; i + most < limits.size(); ++i) {
+        const Time first = limits[i]->at, last = limits[i + most]->at;
+        if (last - first >= 1min || died_between(first, last, true)) continue;
+        violated("pause: more than " + std::to_string(most) + " refusals for a limit at " + site +
+                 " in the minute from " + at(first));
+        return;
     }
 }
 
@@ -310,7 +309,10 @@ void Ledger::check_retries(const std::string& recipient, std::vector<Receiver::A
         if (died_between(now.at, settled(now))) continue;  // the attempt may be forgotten
         ++refusals;
         const Receiver::Answer& next = answers[i + 1];
-        const Duration step = promises.retry[std::min(refusals, promises.retry.size()) - 1];
+        Duration step = promises.retry[std::min(refusals, promises.retry.size()) - 1];
+        // One greylisted message is sent ahead to learn how long the site lets them wait; the
+        // others go when they are as old as that.
+        if (now.reply.find("Greylisted") != now.reply.npos) step = std::min<Duration>(step, 1s);
         if (next.at >= now.at + step) continue;
         // The one exception: the last try, in the last minute before the expiry.
         const auto message = std::find_if(sent.begin(), sent.end(), [&](const Sent& s) {

@@ -133,6 +133,7 @@ class CourierTest : public ::testing::Test {
         options.may_send = [this] {
             return may_send;
         };
+        options.transcript = std::make_shared<Transcript>(hub, dialogues, machine, "mx.example", 1);
         courier = std::make_unique<Courier>(network, machine, log, relay, options);
         Route route;
         route.tls = tls;
@@ -189,6 +190,8 @@ class CourierTest : public ::testing::Test {
     Network& outside{wires.plug(server, {at.address})};
     TaskGroup relay{machine.executor(), log, "relay"};
     TaskGroup serving{server.executor(), log, "receiver"};
+    TraceHub hub;
+    LastDialogues dialogues;
     std::unique_ptr<Listener> listener;
     std::unique_ptr<Courier> courier;
     std::vector<std::string> heard, messages;
@@ -283,7 +286,7 @@ TEST_F(CourierTest, a_limit_per_connection_means_this_connection_only_after_a_me
     Script script;
     script.answers["MAIL"] = "421 Max message per connection reached";
     ASSERT_TRUE(open(script).ok) << what_happened;
-    EXPECT_EQ(send(message())[0].blame, Blame::rate);
+    EXPECT_EQ(send(message())[0].blame(), Blame::rate);
 }
 
 TEST_F(CourierTest, helo_only_where_ehlo_is_not_known) {
@@ -364,7 +367,7 @@ TEST_P(CourierTls, level_by_fault) {
     if (opened.ok) got = courier->tls_protocol().empty() ? "clear" : "tls";
     EXPECT_EQ(got, c.expected) << opened.line();
     if (opened.ok) EXPECT_EQ(send(message())[0].kind, OutcomeKind::delivered);
-    if (!opened.ok) EXPECT_EQ(opened.blame, Blame::tls);
+    if (!opened.ok) EXPECT_EQ(opened.blame(), Blame::tls);
 }
 INSTANTIATE_TEST_SUITE_P(Table, CourierTls, ::testing::ValuesIn(tls_cases), [](const auto& info) {
     return std::string(info.param.name);
@@ -401,6 +404,35 @@ TEST_F(CourierTest, a_wrong_password_defers) {
     EXPECT_EQ(opened.kind, OutcomeKind::deferred);
     EXPECT_EQ(opened.enhanced, "4.7.8");
     EXPECT_EQ(opened.phase, Phase::auth);
+}
+
+TEST_F(CourierTest, the_transcript_has_all_but_password_and_message) {
+    wires.certificate(at, right);
+    auto script = offering("STARTTLS", "AUTH LOGIN");
+    script.answers["AUTH LOGIN"] = "334 VXNlcm5hbWU6";
+    script.answers["bWU="] = "334 UGFzc3dvcmQ6";
+    script.answers["c2VjcmV0"] = "235 2.7.0 me, secret: c2VjcmV0";  // a babbling server
+    auto const watch = *hub.listen([](const TraceLine&) { return true; });
+    ASSERT_TRUE(open(script, TlsLevel::may, true).ok) << what_happened;
+    EXPECT_EQ(send(message())[0].kind, OutcomeKind::delivered);
+    std::string shown;
+    for (auto const& line : watch->take().lines)
+        shown += line.text + "\n";
+    for (auto const* const wanted : {"connecting to mx.example [198.51.100.1]\n",
+                                     "connected from 192.0.2.1\n",
+                                     "STARTTLS\n",
+                                     "secured by TLS",
+                                     "AUTH LOGIN\n",
+                                     "235 2.7.0 me, ***: ***\n",
+                                     "RCPT TO:<one@example.net>\n",
+                                     "354 go on\n",
+                                     "(the message: 24 bytes)\n250 2.0.0 taken\n"}) {
+        EXPECT_NE(shown.find(wanted), std::string::npos) << wanted << "is not in\n" << shown;
+    }
+    for (auto const* const unwanted : {"secret", "c2Vj", "bWU=", "hello\n", "Subject"}) {
+        EXPECT_EQ(shown.find(unwanted), std::string::npos) << unwanted << " is in\n" << shown;
+    }
+    EXPECT_EQ(dialogues.of("mx.example")->reply, "250 2.0.0 taken");
 }
 
 TEST_F(CourierTest, a_connection_that_died_while_idle_costs_no_attempt) {
