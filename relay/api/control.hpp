@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,11 @@
 #include "common/base/result.hpp"
 #include "common/base/time.hpp"
 #include "common/net/task.hpp"
+#include "relay/api/explanation.hpp"
+#include "relay/api/provider_status.hpp"
+#include "relay/deliver/trace.hpp"
+#include "relay/rehearse/standing.hpp"
+#include "relay/schedule/operator_orders.hpp"
 #include "relay/spool/event.hpp"
 #include "relay/spool/spool.hpp"
 
@@ -15,29 +21,6 @@
 /// relay answers it from its spool and scheduler, the tests from a model. Every time here is of the
 /// relay's Clock::now(); the servers turn it into text.
 namespace millrace::relay {
-
-/// One destination with work, as people are shown it.
-struct DestinationStatus {
-    enum class State {
-        idle,     ///< nothing is due
-        sending,  ///< connections are open, or about to be
-        waiting,  ///< everything is put off to a later attempt, or a limit says wait
-        paused,   ///< a typed reply of the receiver closed the lane until `until`
-        held,     ///< an operator holds all of it
-    };
-    std::string destination;
-    std::string site;  ///< normalised set of MX hosts, empty while unknown
-    State state = State::idle;
-    std::uint64_t queued = 0;  ///< without held ones
-    std::uint64_t held = 0;
-    unsigned connections = 0;  ///< open ones of the site
-    Time oldest = never;
-    Time next_due = never;
-    Time until = never;      ///< when a pause ends; never for none
-    std::string why;         ///< one sentence: why nothing is sent now; empty while sending or idle
-    std::string last_reply;  ///< last reply that was not a success, or what went wrong before one
-    std::string last_host;   ///< who said so
-};
 
 /// Something an operator should know about, newest first in lists.
 struct Problem {
@@ -65,6 +48,8 @@ struct Status {
     std::vector<DestinationStatus>
         troubled;                   ///< paused or held ones, at most 100, most queued first
     std::vector<Problem> problems;  ///< at most 3
+    std::vector<Alert> alerts;      ///< what goes on and needs somebody, worst first
+    std::vector<Order> orders;      ///< in force: what an operator has paused or drains
 };
 
 /// One line of the queue.
@@ -105,6 +90,15 @@ struct Counted {
     std::uint64_t messages = 0;
 };
 
+/// Recipients of one message that one `why` tells of.
+constexpr std::size_t recipients_explained = 20;
+
+/// Whose dialogues are to be shown.
+struct TraceWish {
+    OrderTarget target{OrderAxis::all, {}};
+    std::optional<MessageId> message;  ///< in place of the target
+};
+
 /// Implemented by the relay. Failures carry one sentence that people are shown.
 /// Durable:   when change() returns, its page is committed.
 /// Thread:    the loop's; several calls may be under way at once.
@@ -115,6 +109,18 @@ class Operations {
     virtual Task<Result<Status>> status() = 0;
     /// Every destination with work, by name.
     virtual Task<Result<std::vector<DestinationStatus>>> destinations() = 0;
+    /// Every provider with mail, connections, or something learned, for each of our sources; those
+    /// with mail first, most queued first. What is not routed yet is a provider without a name.
+    virtual Task<Result<std::vector<ProviderStatus>>> providers() = 0;
+
+    /// Why a message is where it is: one answer for each recipient, unfinished ones first, at most
+    /// `recipients_explained`. not_found when neither the spool nor the journal knows it.
+    virtual Task<Result<std::vector<Explanation>>> why(MessageId id) = 0;
+    /// The same about a destination, a site or a provider. not_found.
+    virtual Task<Result<Explanation>> why_destination(std::string name) = 0;
+    /// What a forecast starts from: every stream with work, every limit that is known. For each of
+    /// `more`, destinations without work of theirs, an empty queue that says where it leads.
+    virtual Task<Result<Standing>> standing(std::vector<std::string> more) = 0;
 
     /// Unfinished recipients that match, in order of (message, index), after `after`; at most max.
     virtual Task<Result<std::vector<QueuedRecipient>>> queue(WorkFilter filter,
@@ -130,6 +136,21 @@ class Operations {
     /// events it leaves (`removed by uid 0`).
     virtual Task<Result<Changed>> change(
         Change change, WorkFilter filter, WorkKey after, unsigned max, std::string reason) = 0;
+
+    /// A standing order, in force at once and durable when it returns. Failure: invalid, full,
+    /// unavailable.
+    virtual Task<Result<void>> order(Order order) = 0;
+    /// Ends the one for that target. Failure: not_found, unavailable.
+    virtual Task<Result<void>> lift(OrderTarget target) = 0;
+    /// Those in force, by target.
+    virtual std::vector<Order> orders() const = 0;
+    /// What a target means among the mail that waits: the mail's filter. Failure: invalid, when
+    /// mail that waits cannot be told by it; not_found, when no destination is known behind it.
+    virtual Task<Result<WorkFilter>> filter_of(OrderTarget target) = 0;
+
+    /// Dialogues with receiving servers from now on, those about the target, or about one message
+    /// that waits. Failure: not_found, unavailable (too many listen).
+    virtual Task<Result<std::shared_ptr<TraceListener>>> trace(TraceWish wish) = 0;
 
     /// Events with id > after, in order, at most max.
     virtual Task<Result<std::vector<Event>>> events(std::uint64_t after, unsigned max) = 0;

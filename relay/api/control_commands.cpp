@@ -12,8 +12,9 @@ constexpr std::size_t piece = 32 << 10;  // of a message
 constexpr Duration progress_after = std::chrono::seconds(1);
 
 bool is_empty(const WorkFilter& f) {
-    return !f.message && f.destination.empty() && f.sender.empty() && f.recipient.empty() &&
-           f.account.empty() && f.mta_queue_id.empty() && f.message_id.empty() && !f.held;
+    return !f.message && f.destination.empty() && f.destinations.empty() && f.sender.empty() &&
+           f.sender_domain.empty() && f.recipient.empty() && f.account.empty() &&
+           f.mta_queue_id.empty() && f.message_id.empty() && !f.held;
 }
 
 std::string describe(const WorkFilter& f) {
@@ -25,7 +26,10 @@ std::string describe(const WorkFilter& f) {
     };
     add("id", f.message ? f.message->text() : std::string());
     add("destination", f.destination);
+    for (auto const& one : f.destinations)
+        add("destination", one);
     add("sender", f.sender);
+    add("sender_domain", f.sender_domain);
     add("recipient", f.recipient);
     add("account", f.account);
     add("mta_queue_id", f.mta_queue_id);
@@ -51,12 +55,18 @@ Task<bool> ControlCommands::run(ControlRequest request, ControlSink& sink) {
             co_return co_await status(sink);
         case Command::destinations:
             co_return co_await destinations(sink);
+        case Command::providers:
+            co_return co_await providers(sink);
+        case Command::standing:
+            co_return co_await standing(std::move(request), sink);
         case Command::queue:
             co_return co_await queue(std::move(request), sink);
         case Command::count:
             co_return co_await count(std::move(request), sink);
         case Command::show:
             co_return co_await show(std::move(request), sink);
+        case Command::why:
+            co_return co_await why(std::move(request), sink);
         case Command::fetch:
             co_return co_await fetch(std::move(request), sink);
         case Command::change:
@@ -65,6 +75,15 @@ Task<bool> ControlCommands::run(ControlRequest request, ControlSink& sink) {
             co_return co_await events(std::move(request), sink);
         case Command::reload:
             co_return co_await reload(sink);
+        case Command::pause:
+        case Command::drain:
+            co_return co_await order(std::move(request), sink);
+        case Command::resume:
+            co_return co_await resume(std::move(request), sink);
+        case Command::orders:
+            co_return co_await orders(sink);
+        case Command::trace:
+            co_return co_await trace(std::move(request), sink);
     }
     co_return false;
 }
@@ -88,6 +107,22 @@ Task<bool> ControlCommands::destinations(ControlSink& sink) {
     co_return co_await sink.send(control_end());
 }
 
+Task<bool> ControlCommands::standing(ControlRequest request, ControlSink& sink) {
+    auto more = std::move(request.more);
+    auto const found = co_await operations_.standing(std::move(more));
+    if (!found) {
+        co_return co_await sink.send(control_error(found.error()));
+    }
+    bool heard = true;
+    for (auto const& queue : found->queues) {
+        heard = heard && co_await sink.send(control_item(queue));
+    }
+    for (auto const& learned : found->shares) {
+        heard = heard && co_await sink.send(control_item(learned));
+    }
+    co_return heard&& co_await sink.send(control_end(*found));
+}
+
 Task<Result<WorkFilter>> ControlCommands::resolve(ControlRequest request) {
     auto const& name = request.name;
     std::vector<WorkFilter> meanings;
@@ -98,6 +133,9 @@ Task<Result<WorkFilter>> ControlCommands::resolve(ControlRequest request) {
     };
     if (name.empty()) {
         co_return request.filter;
+    }
+    if (looks_like_target(name)) {
+        co_return co_await resolve_target(name, request.filter);
     }
     if (auto const id = MessageId::parse(name)) {
         add([&](WorkFilter& f) { f.message = *id; });

@@ -35,16 +35,25 @@ class ControlCommands {
     Task<bool> run(ControlRequest request, ControlSink& sink);
     Task<bool> status(ControlSink& sink);
     Task<bool> destinations(ControlSink& sink);
+    Task<bool> providers(ControlSink& sink);
+    Task<bool> standing(ControlRequest request, ControlSink& sink);
     Task<bool> queue(ControlRequest request, ControlSink& sink);
     Task<bool> count(ControlRequest request, ControlSink& sink);
     Task<bool> show(ControlRequest request, ControlSink& sink);
+    Task<bool> why(ControlRequest request, ControlSink& sink);
     Task<bool> fetch(ControlRequest request, ControlSink& sink);
     Task<bool> change(ControlRequest request, ControlSink& sink);
     Task<bool> events(ControlRequest request, ControlSink& sink);
     Task<bool> reload(ControlSink& sink);
+    /// pause, drain.
+    Task<bool> order(ControlRequest request, ControlSink& sink);
+    Task<bool> resume(ControlRequest request, ControlSink& sink);
+    Task<bool> orders(ControlSink& sink);
+    Task<bool> trace(ControlRequest request, ControlSink& sink);
 
-    /// The filter that a name stands for, narrowed by the request's own.
+    /// The filter that a name or a target stands for, narrowed by the request's own.
     Task<Result<WorkFilter>> resolve(ControlRequest request);
+    Task<Result<WorkFilter>> resolve_target(std::string word, WorkFilter narrowed);
     /// Every message that a name means: those that wait by arrival, then finished ones, newest
     /// first. Failure: not_found when there is none.
     Task<Result<std::vector<MessageId>>> find_messages(ControlRequest request);

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "common/mail/charset.hpp"
+
 namespace millrace::relay {
 namespace {
 
@@ -31,8 +33,11 @@ json::object value_of(const DestinationStatus& d) {
     put(o, "next_due", d.next_due);
     put(o, "until", d.until);
     put(o, "why", d.why);
-    put(o, "last_reply", d.last_reply);
+    put(o, "last_reply", mail::replace_invalid_utf8(d.last_reply));
     put(o, "last_host", d.last_host);
+    put(o, "last_reply_at", d.last_reply_at);
+    put(o, "last_refused", mail::replace_invalid_utf8(d.last_refused));
+    put(o, "last_refused_at", d.last_refused_at);
     return o;
 }
 
@@ -48,6 +53,17 @@ json::object value_of(const Work& w) {
     put(o, "last_host", w.last_host);
     o["class"] = w.klass == Class::bulk ? "bulk" : "transactional";
     put(o, "account", w.account);
+    return o;
+}
+
+json::object value_of(const Order& order) {
+    json::object o;
+    o["order"] = to_string(order.verb);
+    o["target"] = order.target.text();
+    put(o, "since", order.since);
+    put(o, "until", order.until);
+    put(o, "by", order.by);
+    put(o, "reason", order.reason);
     return o;
 }
 
@@ -160,6 +176,18 @@ std::string control_item(const DestinationStatus& destination) {
     return line("item", value_of(destination));
 }
 
+std::string control_item(const Standing::Queue& queue) {
+    return line("item", to_json(queue));
+}
+
+std::string control_item(const Standing::Learned& learned) {
+    return line("item", to_json(learned));
+}
+
+std::string control_end(const Standing& standing) {
+    return line("end", end_of(standing));
+}
+
 std::string control_item(const QueuedRecipient& recipient) {
     auto o = value_of(recipient.work);
     o["id"] = recipient.work.key.message.text();
@@ -201,6 +229,32 @@ std::string control_item(const MessageReport& report) {
 
 std::string control_item(const Event& event) {
     return "{\"item\":" + to_json(event) + "}";
+}
+
+std::string control_item(const Order& order) {
+    return line("item", value_of(order));
+}
+
+std::string control_item(const TraceLine& traced) {
+    json::object o;
+    put(o, "at", traced.at);
+    o["conversation"] = traced.conversation;
+    o["kind"] = to_string(traced.kind);
+    o["text"] = mail::replace_invalid_utf8(traced.text);
+    put(o, "site", traced.site);
+    put(o, "host", traced.host);
+    put(o, "source", traced.source);
+    put(o, "destination", traced.load.destination);
+    put(o, "account", traced.load.account);
+    put(o, "sender_domain", traced.load.sender_domain);
+    if (traced.load.message.value != 0) {
+        o["id"] = traced.load.message.text();
+    }
+    return line("item", std::move(o));
+}
+
+std::string control_lost(std::uint64_t lines) {
+    return line("item", {{"lost", lines}});
 }
 
 std::string control_envelope(const MessageReport& report) {
@@ -263,13 +317,36 @@ std::string control_end(const Status& s) {
         troubled.push_back(value_of(destination));
     }
     o["troubled"] = std::move(troubled);
+    json::array orders;
+    for (auto const& order : s.orders) {
+        orders.push_back(value_of(order));
+    }
+    o["orders"] = std::move(orders);
     json::array problems;
     for (auto const& problem : s.problems) {
         problems.push_back(
             {{"at", to_rfc3339(problem.at)}, {"what", problem.what}, {"detail", problem.detail}});
     }
     o["problems"] = std::move(problems);
+    json::array alerts;
+    for (auto const& alert : s.alerts) {
+        json::object row{{"kind", alert.kind},
+                         {"object", alert.object},
+                         {"critical", alert.critical},
+                         {"text", alert.text}};
+        put(row, "since", alert.since);
+        alerts.push_back(std::move(row));
+    }
+    o["alerts"] = std::move(alerts);
     return line("end", std::move(o));
+}
+
+std::string control_end_of_trace(std::uint64_t lines) {
+    return line("end", {{"lines", lines}});
+}
+
+std::string control_end(const Order& order) {
+    return line("end", value_of(order));
 }
 
 std::string control_end(const Counted& counted) {

@@ -13,12 +13,20 @@ namespace json = boost::json;
 constexpr std::pair<std::string_view, ControlRequest::Command> commands[] = {
     {"status", ControlRequest::Command::status},
     {"destinations", ControlRequest::Command::destinations},
+    {"providers", ControlRequest::Command::providers},
+    {"standing", ControlRequest::Command::standing},
     {"queue", ControlRequest::Command::queue},
     {"count", ControlRequest::Command::count},
     {"show", ControlRequest::Command::show},
+    {"why", ControlRequest::Command::why},
     {"fetch", ControlRequest::Command::fetch},
     {"events", ControlRequest::Command::events},
     {"reload", ControlRequest::Command::reload},
+    {"pause", ControlRequest::Command::pause},
+    {"drain", ControlRequest::Command::drain},
+    {"resume", ControlRequest::Command::resume},
+    {"orders", ControlRequest::Command::orders},
+    {"trace", ControlRequest::Command::trace},
 };
 constexpr std::pair<std::string_view, Change> changes[] = {
     {"hold", Change::hold},
@@ -29,6 +37,8 @@ constexpr std::pair<std::string_view, Change> changes[] = {
 };
 
 constexpr std::size_t reason_max = 300;
+constexpr std::size_t more_max = 500;
+constexpr std::uint64_t for_max_ms = 10ULL * 365 * 24 * 3'600'000;  // ten years
 
 std::unexpected<Failure> wrong(std::string_view what) {
     return failure(Fault::invalid, fmt::format("the request is not understood: {}", what));
@@ -72,6 +82,7 @@ bool take_filter(std::string_view key, const json::value& value, WorkFilter& fil
     constexpr std::pair<std::string_view, std::string WorkFilter::*> texts[] = {
         {"destination", &WorkFilter::destination},
         {"sender", &WorkFilter::sender},
+        {"sender_domain", &WorkFilter::sender_domain},
         {"recipient", &WorkFilter::recipient},
         {"account", &WorkFilter::account},
         {"mta_queue_id", &WorkFilter::mta_queue_id},
@@ -102,6 +113,22 @@ bool take_option(std::string_view key, const json::value& value, ControlRequest&
     }
     if (key == "reason") {
         return take(value, request.reason) && request.reason.size() <= reason_max;
+    }
+    if (key == "more") {
+        if (!value.is_array() || value.get_array().size() > more_max) return false;
+        for (auto const& one : value.get_array()) {
+            if (!take(one, request.more.emplace_back())) return false;
+        }
+        return true;
+    }
+    if (key == "target") {
+        return take(value, request.target);
+    }
+    if (key == "for_ms") {
+        std::uint64_t ms = 0;
+        bool const good = take(value, ms) && ms > 0 && ms <= for_max_ms;
+        request.time = std::chrono::milliseconds(ms);
+        return good;
     }
     if (key == "limit") {
         return take(value, request.limit);

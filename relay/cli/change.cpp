@@ -115,6 +115,19 @@ int run(const Deed& deed, const Session& session, const Arguments& arguments) {
     if (before->recipients == 0) {
         return complain({Fault::not_found, "nothing in the queue matches"});
     }
+    if (arguments.has("--dry-run")) {
+        if (session.json) {
+            fmt::print(
+                "{}\n",
+                boost::json::serialize(boost::json::object{{"command", deed.name},
+                                                           {"dry_run", true},
+                                                           {"recipients", before->recipients},
+                                                           {"messages", before->messages}}));
+        } else {
+            fmt::print("would {} {}; nothing was changed\n", deed.name, amount(*before));
+        }
+        return config::exit_done;
+    }
     int exit_code = config::exit_done;
     if (!confirmed(deed, *before, arguments, exit_code)) {
         return exit_code;
@@ -151,12 +164,14 @@ int run_deed(const Session& session, const Arguments& arguments) {
 std::vector<Option> options() {
     auto all = filter_options();
     all.push_back({"--yes", false, "-y"});
+    all.push_back({"--dry-run", false, "-n"});
     return all;
 }
 
-#define MILLRACE_SELECTION                                                       \
-    " NAME… | [--destination DOMAIN] [--sender ADDRESS] [--recipient ADDRESS]\n" \
-    "                       [--account NAME] [--held] | --all   [--yes] [--json]\n\n"
+#define MILLRACE_SELECTION                                                             \
+    " NAME… | TARGET… | [--destination DOMAIN] [--sender ADDRESS]\n"               \
+    "                       [--recipient ADDRESS] [--account NAME] [--held] | --all\n" \
+    "                       [--dry-run] [--yes] [--json]\n\n"
 
 }  // namespace
 
@@ -221,9 +236,17 @@ Command bounce_command() {
             "usage: millrace bounce" MILLRACE_SELECTION
             "Gives messages up now: each sender gets a notice that his message was not delivered. "
             "Shows\n"
-            "how many and asks first; --yes does not ask.\n\n"
+            "how many and asks first; --yes does not ask, --dry-run only counts. A TARGET is a "
+            "domain,\n"
+            "account:NAME, from:DOMAIN (the sender's), provider:NAME or site:NAME: all that is "
+            "queued for\n"
+            "it now. Of a provider or site, the destinations that were looked up since the start. "
+            "Mail\n"
+            "that comes later is not bounced; to stop that too, `millrace pause TARGET` first.\n\n"
             "examples:\n"
             "  millrace bounce 0V3RLX8M2PQ7T\n"
+            "  millrace bounce from:runaway.example --dry-run\n"
+            "  millrace bounce account:shop gone.example\n"
             "  millrace bounce --destination no-longer.example --yes\n",
             options(),
             run_deed<bounce>};

@@ -26,7 +26,8 @@ std::string overview() {
     }
     text +=
         "\nA message is named by our id, the mail server's queue id, its Message-ID, or an "
-        "address.\n"
+        "address;\na TARGET is a domain, an IP address of ours, or account:NAME, from:DOMAIN, "
+        "provider:NAME,\nsite:NAME.\n"
         "\nwith every command:\n"
         "  -c FILE         configuration (default /etc/millrace/millrace.conf)\n"
         "  --socket PATH   control socket (default: as configured)\n"
@@ -37,6 +38,7 @@ std::string overview() {
         "\nexamples:\n"
         "  millrace                                  is all well?\n"
         "  millrace show 4XyZ1c2Fq7z9Kb              the journey of one message\n"
+        "  millrace why anna@example.net             why is it not there yet?\n"
         "  millrace queue --destination gmail.com    what waits for gmail.com\n"
         "  millrace events -f                        watch\n";
     return text;
@@ -77,23 +79,13 @@ int unknown(const std::string& name) {
 }  // namespace
 
 std::span<const Command> commands() {
-    static const std::vector<Command> all = {status_command(),
-                                             queue_command(),
-                                             show_command(),
-                                             destinations_command(),
-                                             events_command(),
-                                             hold_command(),
-                                             release_command(),
-                                             retry_command(),
-                                             remove_command(),
-                                             bounce_command(),
-                                             reload_command(),
-                                             lint_command(),
-                                             mailq_command(),
-                                             export_command(),
-                                             attach_command(),
-                                             detach_command(),
-                                             learn_command()};
+    static const std::vector<Command> all = {
+        status_command(),       queue_command(),  show_command(),     why_command(),
+        destinations_command(), events_command(), hold_command(),     release_command(),
+        retry_command(),        remove_command(), bounce_command(),   pause_command(),
+        drain_command(),        resume_command(), trace_command(),    reload_command(),
+        lint_command(),         mailq_command(),  export_command(),   attach_command(),
+        detach_command(),       learn_command(),  forecast_command(), simulate_command()};
     return all;
 }
 
@@ -131,12 +123,12 @@ Result<Client> reach_relay(const Session& session) {
     return Client::connect((*settings)->relay.control_socket);
 }
 
-Result<Answer> ask_relay(const Session& session, boost::json::object request) {
+Result<RelayAnswer> ask_relay(const Session& session, boost::json::object request) {
     auto client = reach_relay(session);
     if (!client) {
         return std::unexpected(client.error());
     }
-    Answer answer;
+    RelayAnswer answer;
     auto end = client->ask(std::move(request), [&](const boost::json::object& item) {
         answer.items.push_back(item);
         return true;

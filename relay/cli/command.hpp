@@ -47,7 +47,14 @@ Command retry_command();
 Command remove_command();
 Command bounce_command();
 Command destinations_command();
+Command why_command();
+Command forecast_command();
+Command simulate_command();
 Command events_command();
+Command pause_command();
+Command drain_command();
+Command resume_command();
+Command trace_command();
 Command reload_command();
 Command lint_command();
 Command mailq_command();
@@ -68,11 +75,11 @@ int complain_usage(std::string_view command, std::string_view what);
 Result<Client> reach_relay(const Session& session);
 
 /// One question whose items are gathered; `end` in the second.
-struct Answer {
+struct RelayAnswer {
     std::vector<boost::json::object> items;
     boost::json::object end;
 };
-Result<Answer> ask_relay(const Session& session, boost::json::object request);
+Result<RelayAnswer> ask_relay(const Session& session, boost::json::object request);
 
 /// --destination, --sender, --recipient, --held, --account as the request's filter.
 std::vector<Option> filter_options();

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <functional>
 
+#include "relay/shaping/rule_book.hpp"
+
 namespace millrace::relay {
 namespace {
 
@@ -18,6 +20,15 @@ std::string lower(std::string_view text) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     }
     return out;
+}
+
+/// As the relay would type it that has no configuration.
+Blame blame_of(const LoggedAttempt& a) {
+    auto const book = shipped_book();
+    std::vector<std::string> hosts;
+    if (!a.host.empty()) hosts.emplace_back(a.host);
+    auto const provider = book->provider_of(a.domain, hosts, {});
+    return book->type(provider, a.code, a.enhanced, a.text, {}).blame;
 }
 
 std::string reply_of(const LoggedAttempt& a) {
@@ -66,8 +77,7 @@ void Lessons::take(const LoggedAttempt& a) {
     sums_.to = std::max(sums_.to, a.second);
     bool const refused =
         a.end == LoggedAttempt::End::deferred || a.end == LoggedAttempt::End::bounced;
-    auto const blame =
-        refused && a.code >= 400 ? blame_of(a.code, a.enhanced, a.text) : Blame::none;
+    auto const blame = refused && a.code >= 400 ? blame_of(a) : Blame::none;
     take(destinations_, lower(a.domain), a, blame);
     if (!a.host.empty()) {
         auto const server = server_domain(a.host);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "relay/cli/log_line.hpp"
-#include "relay/deliver/blame.hpp"
+#include "relay/shaping/blame.hpp"
 
 /// What a log of the past teaches about those who were sent to.
 namespace millrace::relay {

@@ -7,6 +7,8 @@
 #include "common/config/load.hpp"
 #include "relay/cli/json_view.hpp"
 
+#include <boost/json.hpp>
+
 namespace millrace::relay {
 namespace {
 
@@ -137,6 +139,15 @@ NagiosVerdict nagios_verdict(const boost::json::object& s,
             why += (why.empty() ? "" : ", ") + reading.name;
         }
         data += " " + reading.text();
+    }
+    for (auto const& value : list_of(s, "alerts")) {
+        auto const* const alert = value.if_object();
+        if (alert == nullptr) continue;
+        verdict.exit_code = std::max(verdict.exit_code, flag_of(*alert, "critical") ? 2 : 1);
+        why += fmt::format("{}{} {}",
+                           why.empty() ? "" : ", ",
+                           text_of(*alert, "kind"),
+                           text_of(*alert, "object"));
     }
     verdict.exit_code = accepting ? verdict.exit_code : 2;
     constexpr std::string_view words[] = {"OK", "WARNING", "CRITICAL"};

@@ -11,16 +11,21 @@
 namespace millrace::relay {
 namespace {
 
+constexpr std::size_t orders_shown = 60;  // columns, about
+
 constexpr std::string_view help =
     "usage: millrace [status] [--json]\n"
     "       millrace status --nagios [--warning LIST] [--critical LIST]\n\n"
     "Is mail accepted? How much waits, how old is the oldest, which destinations are held or\n"
     "paused and why, and the last three problems.\n\n"
+    "What needs you stands apart: a receiver that blocks us, a sender's domain it does not find in\n"
+    "order, mail that is late (relay.alert_late_after), too many unknown recipients.\n\n"
     "Exit code 0 while mail is accepted, 1 when it is not, 69 when the relay is not reached.\n\n"
     "--nagios: one line with performance data for Nagios, Icinga, Checkmk and the like, and their\n"
-    "exit codes: 0 OK, 1 WARNING, 2 CRITICAL (not accepting, not reached, or a threshold passed),\n"
-    "3 UNKNOWN. LIST: queued=N, held=N, oldest=TIME (above it), free=SIZE (below it). Without "
-    "any:\n"
+    "exit codes: 0 OK, 1 WARNING (an alert, or a threshold passed), 2 CRITICAL (not accepting, not\n"
+    "reached, a critical alert, or a threshold passed), "
+    "3 UNKNOWN.\n"
+    "LIST: queued=N, held=N, oldest=TIME (above it), free=SIZE (below it). Without any:\n"
     "--warning queued=10000,free=1G --critical queued=50000. The oldest has no threshold of its "
     "own:\n"
     "in a healthy queue mail for a dead domain waits until it expires.\n\n"
@@ -108,6 +113,23 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
                         grouped(number_of(s, "bounced")));
     text += fmt::format("disk         {} free\n", short_size(number_of(s, "free_bytes")));
 
+    if (auto const& orders = list_of(s, "orders"); !orders.empty()) {
+        std::string named;
+        for (auto const& value : orders) {
+            auto const* const order = value.if_object();
+            if (order == nullptr || named.size() > orders_shown) {
+                named += ", …";
+                break;
+            }
+            named += fmt::format("{}{} {}",
+                                 named.empty() ? "" : ", ",
+                                 harmless(text_of(*order, "order")),
+                                 harmless(text_of(*order, "target")));
+        }
+        text += fmt::format("your orders  {} (millrace pause lists them)\n",
+                            paint(style, Colour::yellow, named));
+    }
+
     Grid troubled;
     troubled.column("DESTINATION", Grid::Fit::shrinks);
     troubled.column("QUEUED", Grid::Fit::right);
@@ -125,6 +147,22 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
     }
     if (!troubled.empty()) {
         text += "\ndestinations that wait\n" + troubled.text(style, 2);
+    }
+    Grid alerts;
+    alerts.column("SINCE", Grid::Fit::right);
+    alerts.column("ALERT");
+    alerts.column("OF", Grid::Fit::shrinks);
+    alerts.column("", Grid::Fit::shrinks);
+    for (auto const& value : list_of(s, "alerts")) {
+        if (auto const* const a = value.if_object()) {
+            alerts.row({age(time_of(*a, "since"), now),
+                        text_of(*a, "kind") + (flag_of(*a, "critical") ? " !" : ""),
+                        text_of(*a, "object"),
+                        text_of(*a, "text")});
+        }
+    }
+    if (!alerts.empty()) {
+        text += "\nneeds you\n" + alerts.text(style, 2);
     }
     Grid problems;
     problems.column("AGO", Grid::Fit::right);

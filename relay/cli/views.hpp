@@ -20,10 +20,21 @@ std::string view_matches(std::span<const boost::json::object> messages,
                          Time now,
                          const Style& style);
 std::string view_message(const boost::json::object& message, Time now, const Style& style);
-std::string view_destinations(std::span<const boost::json::object> destinations,
-                              Time now,
-                              const Style& style);
+/// The rows of providers; with `sites` the destinations of each beneath it; `all`: also those
+/// without mail and connections.
+std::string view_providers(std::span<const boost::json::object> providers,
+                           bool sites,
+                           bool all,
+                           Time now,
+                           const Style& style);
+/// Everything about one provider.
+std::string view_provider(const boost::json::object& provider, Time now, const Style& style);
+/// The answers to `why`: in full for one message or place, a line each for several messages.
+std::string view_why(std::span<const boost::json::object> answers, Time now, const Style& style);
+std::string view_orders(std::span<const boost::json::object> orders, Time now, const Style& style);
 /// One line, with its line end.
 std::string view_event(const boost::json::object& event, const Style& style);
+/// One line of a dialogue, with its line end; begins: the first of its conversation that is shown.
+std::string view_trace(const boost::json::object& line, bool begins, const Style& style);
 
 }  // namespace millrace::relay

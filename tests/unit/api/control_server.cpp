@@ -1,5 +1,6 @@
 #include "relay/api/control_server.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
@@ -109,6 +110,77 @@ TEST_F(ControlSocket, AnswersSeveralQuestionsOnOneConnection) {
     EXPECT_EQ(lines.size(), 3U);
 }
 
+TEST_F(ControlSocket, GivesOrdersAndEndsThem) {
+    auto lines =
+        ask("{\"command\":\"pause\",\"target\":\"GMail.com\",\"for_ms\":7200000,\"reason\":\"x\"}\n"
+            "{\"command\":\"drain\",\"target\":\"192.0.2.1\"}\n"
+            "{\"command\":\"orders\"}\n",
+            3);
+    ASSERT_EQ(lines.size(), 5U);
+    auto const paused = json::parse(lines[0]).at("end").as_object();
+    EXPECT_EQ(paused.at("target").as_string(), "destination:gmail.com");
+    EXPECT_TRUE(paused.at("by").as_string().starts_with("uid "));
+    EXPECT_TRUE(paused.contains("until"));
+    auto const drained = json::parse(lines[3]).at("item").as_object();
+    EXPECT_EQ(drained.at("order").as_string(), "drain");
+    EXPECT_EQ(drained.at("target").as_string(), "source:192.0.2.1");
+    EXPECT_FALSE(drained.contains("until"));
+    EXPECT_TRUE(std::ranges::any_of(log_.lines, [](auto const& line) {
+        return line.starts_with("control.order order=pause target=destination:gmail.com by=");
+    })) << log_.lines.size();
+    lines =
+        ask("{\"command\":\"resume\",\"target\":\"gmail.com\"}\n"
+            "{\"command\":\"resume\",\"target\":\"gmail.com\"}\n"
+            "{\"command\":\"pause\",\"target\":\"provder:x\"}\n"
+            "{\"command\":\"pause\",\"target\":\"a.example\",\"for_ms\":0}\n",
+            4);
+    ASSERT_EQ(lines.size(), 4U);
+    EXPECT_TRUE(lines[0].starts_with("{\"end\""));
+    EXPECT_NE(lines[1].find("not_found"), std::string::npos);
+    EXPECT_NE(lines[2].find("did you mean provider:?"), std::string::npos);
+    EXPECT_NE(lines[3].find("for_ms"), std::string::npos);
+    EXPECT_EQ(operations_.given.size(), 1U);
+}
+
+TEST_F(ControlSocket, ATargetMeansAllItsMail) {
+    operations_.add(1, 3, "a.example");
+    operations_.add(2, 2, "b.example");
+    EXPECT_EQ(end_of(ask("{\"command\":\"count\",\"name\":\"a.example\"}\n"))
+                  .at("recipients")
+                  .to_number<int>(),
+              3);
+    EXPECT_EQ(end_of(ask("{\"command\":\"bounce\",\"name\":\"destination:b.example\"}\n"))
+                  .at("recipients")
+                  .to_number<int>(),
+              2);
+    auto const twice = ask(
+        "{\"command\":\"bounce\",\"name\":\"a.example\",\"filter\":{\"destination\":\"c.example\"}}"
+        "\n");
+    EXPECT_NE(twice.back().find("exclude each other"), std::string::npos);
+    auto const nowhere = ask("{\"command\":\"bounce\",\"name\":\"provider:x\"}\n");
+    EXPECT_NE(nowhere.back().find("not_found"), std::string::npos);
+    EXPECT_EQ(operations_.waiting.size(), 3U);
+}
+
+TEST_F(ControlSocket, ShowsADialogueUntilEnoughWasSeen) {
+    operations_.on_trace = [this] {
+        for (auto const* const destination : {"a.example", "b.example", "a.example", "a.example"}) {
+            TraceLine line;
+            line.kind = TraceLine::Kind::said;
+            line.text = "RCPT TO:<\xff@a.example>";
+            line.load.destination = destination;
+            operations_.hub.tell(line);
+        }
+    };
+    auto const lines = ask("{\"command\":\"trace\",\"target\":\"a.example\",\"limit\":2}\n");
+    ASSERT_EQ(lines.size(), 3U);
+    EXPECT_NE(lines[0].find("\"kind\":\"said\""), std::string::npos);
+    EXPECT_EQ(end_of(lines).at("lines").to_number<int>(), 2);
+    auto const some = ask("{\"command\":\"trace\",\"target\":\"a.example\",\"for_ms\":1}\n");
+    EXPECT_EQ(end_of(some).at("lines").to_number<int>(), 3);
+    EXPECT_NE(ask("{\"command\":\"trace\"}\n").back().find("invalid"), std::string::npos);
+}
+
 TEST_F(ControlSocket, ListsMoreThanAPageAndSaysWhatTheLimitCutOff) {
     for (std::uint64_t i = 1; i <= 700; ++i) {
         operations_.add(i, 2, "a.example");
@@ -184,6 +256,45 @@ TEST_F(ControlSocket, ShowsEveryMessageOfAnAddress) {
     EXPECT_EQ(ids_of("r0@a.example"), (std::vector{waits.text(), older.text(), finished.text()}));
     EXPECT_EQ(ids_of("s2@example.com"), std::vector{finished.text()});
     EXPECT_EQ(ids_of("4Postfix1"), std::vector{waits.text()});
+}
+
+// Goal: why answers for every kind of name, one answer for each recipient that was asked for.
+TEST_F(ControlSocket, SaysWhyByEveryName) {
+    auto const id = operations_.add(1, 2, "a.example");
+    operations_.add(2, 1, "b.example");
+    auto const why = [&](const std::string& name) {
+        return ask(json::serialize(json::object{{"command", "why"}, {"name", name}}) + "\n");
+    };
+    EXPECT_EQ(why(id.text()).size(), 3U);
+    EXPECT_EQ(why("4Postfix1").size(), 3U);
+    EXPECT_EQ(why("<m1@example.com>").size(), 3U);
+    auto const one = why("r1@a.example");
+    ASSERT_EQ(one.size(), 2U) << "the other recipient was not asked for";
+    auto const item = json::parse(one[0]).at("item");
+    EXPECT_EQ(item.at("about").as_string(), "message");
+    EXPECT_EQ(item.at("recipient").as_string(), "r1@a.example");
+    EXPECT_EQ(item.at("before").to_number<int>(), 7);
+    auto const place = why("a.example");
+    ASSERT_EQ(place.size(), 2U);
+    EXPECT_EQ(json::parse(place[0]).at("item").at("about").as_string(), "destination");
+    for (auto const* nothing : {"c.example", "4Nobody", "nobody@a.example"}) {
+        auto const lines = why(nothing);
+        ASSERT_EQ(lines.size(), 1U) << nothing;
+        EXPECT_EQ(json::parse(lines[0]).at("error").at("code").as_string(), "not_found");
+    }
+    EXPECT_EQ(json::parse(ask("{\"command\":\"why\"}\n")[0]).at("error").at("code").as_string(),
+              "invalid");
+}
+
+TEST_F(ControlSocket, ListsProvidersWithTheirLimits) {
+    operations_.add(1, 2, "a.example");
+    auto const lines = ask("{\"command\":\"providers\"}\n");
+    ASSERT_EQ(lines.size(), 2U);
+    auto const item = json::parse(lines[0]).at("item");
+    EXPECT_EQ(item.at("queued").to_number<int>(), 2);
+    EXPECT_EQ(item.at("allowances").at(0).at("said").as_string(), "421 many");
+    EXPECT_EQ(item.at("destinations").at(0).at("destination").as_string(), "a.example");
+    EXPECT_EQ(item.at("evidence").as_array().size(), 1U);
 }
 
 // Goal: a message leaves byte for byte, in pieces, with what is needed to hand it in again.

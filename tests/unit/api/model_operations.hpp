@@ -17,7 +17,11 @@ class ModelOperations final : public Operations {
     std::string bytes = "Subject: x\r\n\r\ny\r\n";  ///< of every message
     std::vector<std::string> asked_by;
     std::optional<Failure> broken;
+    Standing stands;
     std::vector<std::string> restart_needed;
+    OperatorOrders given;
+    TraceHub hub;
+    std::function<void()> on_trace;  ///< somebody begins to watch
 
     /// Adds a message with so many recipients at one destination.
     MessageId add(std::uint64_t number, unsigned recipients, const std::string& destination) {
@@ -72,6 +76,18 @@ class ModelOperations final : public Operations {
         s.accepting = state.accepting;
         co_return s;
     }
+    Task<Result<Standing>> standing(std::vector<std::string> more) override {
+        if (broken) {
+            co_return std::unexpected(*broken);
+        }
+        auto now_standing = stands;
+        for (auto& name : more) {
+            Standing::Queue queue;
+            queue.stream = std::move(name);
+            now_standing.queues.push_back(std::move(queue));
+        }
+        co_return now_standing;
+    }
     Task<Result<std::vector<DestinationStatus>>> destinations() override {
         std::map<std::string, DestinationStatus> all;
         for (auto const& r : waiting) {
@@ -84,6 +100,46 @@ class ModelOperations final : public Operations {
             list.push_back(d);
         }
         co_return list;
+    }
+    Task<Result<std::vector<ProviderStatus>>> providers() override {
+        auto const found = co_await destinations();
+        ProviderStatus p;
+        p.provider = "example";
+        p.state = "sending";
+        p.allowances.push_back({"connections", "5 connections: learned", "learned", {}, "421 many"});
+        p.evidence = {"a and b: both are reached at 192.0.2.1"};
+        p.destinations = *found;
+        for (auto const& d : *found) p.queued += d.queued;
+        co_return std::vector{p};
+    }
+    Task<Result<std::vector<Explanation>>> why(MessageId id) override {
+        auto const report = co_await show(id);
+        if (!report) co_return std::unexpected(report.error());
+        std::vector<Explanation> answers;
+        for (auto const& event : report->history) {
+            if (event.kind != EventKind::received) continue;
+            Explanation e;
+            e.id = id;
+            e.recipient = event.recipient;
+            e.sender = event.sender;
+            e.state = report->mail ? "waiting" : "delivered";
+            e.answer = "It waits for " + event.recipient + ".";
+            e.before = 7;
+            answers.push_back(e);
+        }
+        co_return answers;
+    }
+    Task<Result<Explanation>> why_destination(std::string name) override {
+        for (auto const& r : waiting) {
+            if (r.work.destination != name) continue;
+            Explanation e;
+            e.about = Explanation::About::destination;
+            e.destination = name;
+            e.state = "waiting";
+            e.answer = "Mail waits.";
+            co_return e;
+        }
+        co_return failure(Fault::not_found, "no mail waits for " + name);
     }
     Task<Result<std::vector<QueuedRecipient>>> queue(WorkFilter filter,
                                                      WorkKey after,
@@ -174,6 +230,35 @@ class ModelOperations final : public Operations {
             done.next = last_;
         }
         co_return done;
+    }
+    Task<Result<void>> order(Order order) override { co_return given.give(order, Time{}); }
+    Task<Result<void>> lift(OrderTarget target) override {
+        if (!given.lift(target)) {
+            co_return failure(Fault::not_found, "no such order");
+        }
+        co_return Result<void>{};
+    }
+    std::vector<Order> orders() const override { return given.list(); }
+    Task<Result<WorkFilter>> filter_of(OrderTarget target) override {
+        WorkFilter filter;
+        if (target.axis == OrderAxis::destination) {
+            filter.destination = target.name;
+        } else if (target.axis == OrderAxis::account) {
+            filter.account = target.name;
+        } else {
+            co_return failure(Fault::not_found, "nothing is behind " + target.text());
+        }
+        co_return filter;
+    }
+    Task<Result<std::shared_ptr<TraceListener>>> trace(TraceWish wish) override {
+        auto listener = hub.listen([wish](const TraceLine& line) {
+            return wish.message ? line.load.message == *wish.message
+                                : line.load.destination == wish.target.name;
+        });
+        if (on_trace) {
+            on_trace();
+        }
+        co_return listener;
     }
     Task<Result<std::vector<Event>>> events(std::uint64_t after, unsigned max) override {
         std::vector<Event> page;

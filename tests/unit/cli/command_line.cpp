@@ -129,6 +129,65 @@ TEST(CommandLine, EveryCommandExplainsItselfWithExamples) {
     }
 }
 
+TEST(CommandLine, GivesAnOrderForEachTarget) {
+    PreparedRelay const relay(
+        {"{\"end\":{\"order\":\"pause\",\"target\":\"destination:gmail.com\"}}\n",
+         "{\"end\":{\"order\":\"pause\",\"target\":\"account:shop\"}}\n"});
+    auto const said = say({"pause",
+                           "gmail.com",
+                           "account:shop",
+                           "--for",
+                           "2h",
+                           "--reason",
+                           "their trouble",
+                           "--socket",
+                           relay.path});
+    EXPECT_EQ(said.exit_code, 0);
+    EXPECT_EQ(said.out,
+              "paused destination:gmail.com; back: millrace resume destination:gmail.com\n"
+              "paused account:shop; back: millrace resume account:shop\n");
+    EXPECT_EQ(relay.requests(),
+              "{\"command\":\"pause\",\"reason\":\"their trouble\",\"for_ms\":7200000,"
+              "\"target\":\"gmail.com\"}\n"
+              "{\"command\":\"pause\",\"reason\":\"their trouble\",\"for_ms\":7200000,"
+              "\"target\":\"account:shop\"}\n");
+}
+
+TEST(CommandLine, ListsOrdersWithoutATarget) {
+    PreparedRelay const relay(
+        {"{\"item\":{\"order\":\"drain\",\"target\":\"source:192.0.2.1\",\"by\":\"uid 0\","
+         "\"reason\":\"goes back\"}}\n{\"end\":{}}\n"});
+    auto const said = say({"pause", "--socket", relay.path});
+    EXPECT_EQ(said.exit_code, 0);
+    EXPECT_NE(said.out.find("drain  source:192.0.2.1"), std::string::npos) << said.out;
+    EXPECT_NE(said.out.find("with resume"), std::string::npos) << said.out;
+    EXPECT_EQ(say({"resume"}).exit_code, 64);
+    EXPECT_EQ(say({"pause", "gmail.com", "--for", "soon"}).exit_code, 64);
+    EXPECT_EQ(say({"trace"}).exit_code, 64);
+    EXPECT_EQ(say({"trace", "all", "--count", "0"}).exit_code, 64);
+}
+
+TEST(CommandLine, ADryRunOnlyCounts) {
+    PreparedRelay const relay({"{\"end\":{\"recipients\":3,\"messages\":2}}\n"});
+    auto const said = say({"bounce", "gmail.com", "--dry-run", "--socket", relay.path});
+    EXPECT_EQ(said.exit_code, 0);
+    EXPECT_EQ(said.out, "would bounce 3 recipients of 2 messages; nothing was changed\n");
+    EXPECT_EQ(relay.requests().find("bounce"), std::string::npos) << relay.requests();
+}
+
+TEST(CommandLine, ADialogueIsHarmlessToTheTerminal) {
+    PreparedRelay const relay(
+        {"{\"item\":{\"at\":\"2026-11-24T08:00:00.000Z\",\"conversation\":3,\"kind\":\"heard\","
+         "\"host\":\"mx.example [192.0.2.1]\",\"text\":\"250 \\u001b[2Jok\"}}\n"
+         "{\"item\":{\"lost\":12}}\n{\"end\":{\"lines\":1}}\n"});
+    auto const said = say({"trace", "example.com", "--count", "1", "--socket", relay.path});
+    EXPECT_EQ(said.exit_code, 0);
+    EXPECT_EQ(said.out,
+              "2026-11-24T08:00:00.000Z #3 - mx.example [192.0.2.1], open already\n"
+              "2026-11-24T08:00:00.000Z #3 < 250 \\x1b[2Jok\n"
+              "… 12 lines lost here: read faster\n");
+}
+
 TEST(CommandLine, ABadConfigurationIsNotAMissingRelay) {
     std::string name = testing::TempDir() + "millrace_cli_XXXXXX";
     auto const file = std::string(::mkdtemp(name.data())) + "/bad.conf";

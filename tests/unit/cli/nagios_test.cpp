@@ -29,6 +29,19 @@ TEST(Nagios, SaysOkWithItsData) {
         "queued=12;10000;50000;0 held=2;;;0 oldest=10800s;;;0 free=5368709120B;1073741824:;;0");
 }
 
+TEST(Nagios, AnAlertWarnsAndACriticalOneIsCritical) {
+    auto s = status(12);
+    s["alerts"] = boost::json::array{
+        boost::json::object{{"kind", "blocked"}, {"object", "google"}, {"critical", false}}};
+    auto verdict = nagios_verdict(s, default_warning(), default_critical(), now);
+    EXPECT_EQ(verdict.exit_code, 1);
+    EXPECT_TRUE(verdict.line.starts_with("MILLRACE WARNING - blocked google: accepting mail"))
+        << verdict.line;
+    s["alerts"].as_array()[0].as_object()["critical"] = true;
+    verdict = nagios_verdict(s, default_warning(), default_critical(), now);
+    EXPECT_EQ(verdict.exit_code, 2);
+}
+
 TEST(Nagios, EveryThresholdCounts) {
     auto const code = [](const char* warning, const char* critical, std::uint64_t queued = 12) {
         return nagios_verdict(status(queued),

@@ -140,7 +140,9 @@ TEST(Views, AnythingMayBeMissing) {
     EXPECT_FALSE(view_status(empty, now, {}).empty());
     EXPECT_FALSE(view_queue(rows, now, {}).empty());
     EXPECT_FALSE(view_message(empty, now, {}).empty());
-    EXPECT_FALSE(view_destinations(rows, now, {}).empty());
+    EXPECT_FALSE(view_providers(rows, true, true, now, {}).empty());
+    EXPECT_FALSE(view_provider(empty, now, {}).empty());
+    EXPECT_FALSE(view_why(rows, now, {}).empty());
     EXPECT_FALSE(view_event(empty, {}).empty());
 }
 
