@@ -28,4 +28,8 @@ std::vector<std::string> check_files(const Settings& settings, Part part);
 /// then.
 Result<void> read_secrets(Settings& settings, Part part);
 
+/// Reads the rule files of relay.shaping into shaping_rules, for the relay only. Failure (invalid):
+/// of load_shaping().
+Result<void> read_rules(Settings& settings, Part part);
+
 }  // namespace millrace::config

@@ -58,6 +58,19 @@ Result<void> read_secrets(Settings& settings, Part part) {
                                            settings.relay.handover_secret);
 }
 
+Result<void> read_rules(Settings& settings, Part part) {
+    settings.relay.shaping_rules = {};
+    if (part == Part::milter) {
+        return {};
+    }
+    auto rules = load_shaping(settings.relay.shaping);
+    if (!rules) {
+        return std::unexpected(rules.error());
+    }
+    settings.relay.shaping_rules = *std::move(rules);
+    return {};
+}
+
 std::vector<std::string> check_files(const Settings& settings, Part part) {
     std::vector<std::string> found;
     if (part == Part::milter) {

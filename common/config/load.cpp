@@ -180,6 +180,10 @@ Result<std::string> read_file(const std::string& file, Missing missing) {
 
 }  // namespace
 
+Result<void> read_settings(const Node& group, const std::vector<Setting>& lines) {
+    return read_group(group, {}, {}, lines);
+}
+
 std::string attached_file(const std::string& file) {
     return std::filesystem::path(file).parent_path() / "attached.conf";
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/base/result.hpp"
+#include "common/config/setting.hpp"
 #include "common/config/settings.hpp"
 
 namespace millrace::config {
@@ -32,6 +33,10 @@ bool mentions(const std::string& file, std::string_view name);
 Result<Snapshot> parse(const std::string& text,
                        const std::string& name,
                        std::vector<std::string>* warnings = nullptr);
+
+/// Reads a group of a document into the values that the lines stand for. Failure (invalid): the
+/// place, and what is unknown or wrong; the first fault found.
+Result<void> read_settings(const Node& group, const std::vector<Setting>& lines);
 
 /// The whole configuration in force in libconfig syntax, every setting of the table with its value;
 /// parse(print(x)) == x.

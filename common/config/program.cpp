@@ -82,6 +82,7 @@ void show_help(std::string_view name, std::string_view about) {
 Result<Snapshot> load_all(const std::string& file,
                           Missing missing,
                           Part part,
+                          Proof proof,
                           std::vector<std::string>* warnings) {
     auto settings = load(file, missing, warnings);
     if (!settings) {
@@ -96,15 +97,26 @@ Result<Snapshot> load_all(const std::string& file,
         return failure(Fault::invalid,
                        fmt::format("{}: {}", file, fmt::join(found, "\n" + file + ": ")));
     }
+    if (auto const read = read_rules(*complete, part); !read) {
+        return std::unexpected(read.error());
+    }
+    if (auto const proved = proof == nullptr ? Result<void>{} : proof(*complete); !proved) {
+        return std::unexpected(proved.error());
+    }
     return complete;
 }
 
 }  // namespace
 
-Program start_program(
-    int argc, const char* const* argv, Part part, std::string_view name, std::string_view about) {
+Program start_program(int argc,
+                      const char* const* argv,
+                      Part part,
+                      std::string_view name,
+                      std::string_view about,
+                      Proof proof) {
     auto const arguments = read_arguments(argc, argv);
     Program program;
+    program.proof = proof;
     program.file = arguments.file;
     program.missing = arguments.missing;
     if (!arguments.error.empty()) {
@@ -122,7 +134,7 @@ Program start_program(
     }
     auto settings = arguments.mode == Mode::print_config
                         ? load(program.file, program.missing, &program.warnings)
-                        : load_all(program.file, program.missing, part, &program.warnings);
+                        : load_all(program.file, program.missing, part, proof, &program.warnings);
     if (!settings) {
         fmt::print(stderr, "{}\n", settings.error().detail);
         program.exit_code = exit_configuration;
@@ -143,7 +155,7 @@ Program start_program(
 }
 
 Result<Snapshot> reload_program(const Program& program, Part part) {
-    return load_all(program.file, program.missing, part, nullptr);
+    return load_all(program.file, program.missing, part, program.proof, nullptr);
 }
 
 std::string_view version() {

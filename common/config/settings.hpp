@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/time.hpp"
+#include "common/config/shaping.hpp"
 #include "common/net/endpoint.hpp"
 #include "common/policy/settings.hpp"
 
@@ -61,7 +62,7 @@ struct PostmasterCopies {
 
 struct Delivery {
     bool private_addresses = false;  ///< allow MX on loopback or private addresses
-    unsigned connections_per_site = 20;
+    unsigned connections_per_site = 40;
     unsigned connections_total = 500;
     unsigned messages_per_connection = 100;
     double connections_per_second = 0;  ///< per site; 0: no limit
@@ -141,11 +142,14 @@ struct Relay {
     std::vector<Source>
         sources;  ///< at most one of each address family; empty: the system's choice
     Delivery delivery;
+    std::vector<std::string> shaping;  ///< rule files about receivers; glob(7) patterns
+    ShapingRules shaping_rules;        ///< what is in them: read_rules(), never printed
     Limits limits;
     Http http;
     std::vector<std::string> wake;  ///< command and arguments; empty: none
     std::string postmaster;         ///< default postmaster@hostname
     PostmasterCopies postmaster_copies;
+    Duration alert_late_after = std::chrono::hours(1);  ///< transactional mail that waits; 0: never
     std::string event_log;     ///< JSON lines file; empty: none
     std::string mail_log;      ///< Postfix's lines: a file, `syslog`, `syslog:/socket`; empty: none
     std::string handover_key;  ///< shared key file of milter and relay; empty: no header accepted

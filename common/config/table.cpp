@@ -159,6 +159,12 @@ void describe_relay(Table& t, Relay& r) {
             "address record, and the address should map back to it.",
             "the machine's own name is not the one the world sees",
             "the machine's full name"});
+    t.duration("relay.alert_late_after",
+               r.alert_late_after,
+               {seconds(0), 60 * day},
+               {"An alert is raised when mail that is no bulk has been due for so long and still "
+                "waits; 0s: never. Mail that is put off to a later attempt is not late.",
+                "your users notice sooner, or do not mind"});
     t.text("relay.event_log",
            r.event_log,
            form::absolute_path(),
@@ -237,6 +243,13 @@ void describe_relay(Table& t, Relay& r) {
          "means IPv6 only. Servers on loopback are reached from loopback.",
          "the machine has several addresses and one of them has the reputation",
          "none: the system's choice"});
+    t.texts("relay.shaping",
+            r.shaping,
+            Form{"files", form::absolute_path().check},
+            {"Files with your own rules about receivers, wildcards allowed; see "
+             "millrace-shaping(5). They stand above the rules that come with Millrace.",
+             "a receiver tells you its limits, or answers what Millrace does not understand",
+             "none: the rules that come with Millrace"});
     t.texts("relay.wake",
             r.wake,
             form::any(),

@@ -23,6 +23,10 @@ install(FILES ${here}/systemd/millrace.sysusers DESTINATION lib/sysusers.d RENAM
 install(FILES ${here}/systemd/millrace.tmpfiles DESTINATION lib/tmpfiles.d RENAME millrace.conf COMPONENT common)
 millrace_install_gz(common ${here}/man/millrace.1 ${CMAKE_INSTALL_MANDIR}/man1 millrace.1)
 millrace_install_gz(common ${here}/man/millrace.conf.5 ${CMAKE_INSTALL_MANDIR}/man5 millrace.conf.5)
+millrace_install_gz(common ${here}/man/millrace-shaping.5 ${CMAKE_INSTALL_MANDIR}/man5 millrace-shaping.5)
+# The rules about receivers that the programs carry inside, for people to read.
+install(DIRECTORY ${here}/shaping/ DESTINATION ${CMAKE_INSTALL_DATADIR}/millrace/shaping COMPONENT common
+  FILES_MATCHING PATTERN "*.conf")
 install(DIRECTORY ${here}/examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/millrace-common/examples
   COMPONENT common)
 install(FILES ${here}/packaging/millrace.logrotate DESTINATION /etc/logrotate.d RENAME millrace-common

@@ -20,7 +20,9 @@ NET = BASE | {"common/net"}
 HANDOVER = POLICY | {"common/handover"}
 CONFIG = HANDOVER | NET | {"common/config"}
 SPOOL = NET | {"relay/spool"}
-SCHEDULE = SPOOL | {"relay/schedule"}
+SHAPING = CONFIG | {"relay/shaping"}
+SCHEDULE = SPOOL | SHAPING | {"relay/schedule"}
+REHEARSE = SCHEDULE | {"relay/rehearse"}
 PREPARE = SPOOL | POLICY | {"relay/prepare"}
 ARROWS = {
     "common/base": BASE,
@@ -34,13 +36,15 @@ ARROWS = {
     "milter": CONFIG | POLICY | {"milter"},
     "relay/spool": SPOOL,
     "relay/prepare": PREPARE,
+    "relay/shaping": SHAPING,
     "relay/schedule": SCHEDULE,
+    "relay/rehearse": REHEARSE,
     "relay/intake": PREPARE | SMTP | CONFIG | {"relay/intake"},
     "relay/deliver": SCHEDULE | SMTP | CONFIG | {"relay/deliver"},
     "relay/feedback": SPOOL | SMTP | {"relay/feedback"},
-    "relay/api": SCHEDULE | {"relay/feedback", "relay/api"},
+    "relay/api": REHEARSE | {"relay/deliver", "relay/feedback", "relay/api"},
     "relay/attach": CONFIG | {"relay/attach"},
-    "relay/cli": CONFIG | {"relay/cli"} | {"relay/prepare", "relay/attach", "relay/deliver"} | SPOOL,  # of deliver: blame, which is pure
+    "relay/cli": CONFIG | {"relay/cli"} | {"relay/prepare", "relay/attach"} | REHEARSE,
 }
 
 # What only certain files may mention, and what to use instead.

@@ -67,6 +67,48 @@ TEST_F(ProgramStart, CheckSaysWhatIsWrongWithPlaceAndExits78) {
     EXPECT_EQ(start({"-c", "/nonexistent.conf"}).program.exit_code, 78);
 }
 
+Result<void> wants_no_rules(const Settings& settings) {
+    if (settings.relay.shaping_rules.replies.empty()) return {};
+    return failure(Fault::invalid, settings.relay.shaping_rules.replies[0].place.text() + "no!");
+}
+
+TEST_F(ProgramStart, RuleFilesAreReadInOrderAndProved) {
+    write("b.conf", "replies = ( { says = \"b\"; } );");
+    auto const first = write("a.conf", "\nreplies = ( { says = \"a\"; } );");
+    auto const file = write(
+        "m",
+        "relay = { hostname = \"mail.example.com\"; shaping = [ \"" + folder_ + "/*.conf\" ]; };");
+    auto started = start({"-c", file.c_str()});
+    ASSERT_TRUE(started.program.run) << started.err;
+    auto const& rules = started.program.settings->relay.shaping_rules;
+    ASSERT_EQ(rules.replies.size(), 2U);
+    EXPECT_EQ(rules.replies[0].says, std::vector<std::string>{"a"});
+
+    const char* const words[] = {"millrace-relay", "--check", "-c", file.c_str()};
+    testing::internal::CaptureStderr();
+    auto const program =
+        start_program(4, words, Part::relay, "millrace-relay", "takes mail", wants_no_rules);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), first + ":2: no!\n");
+    EXPECT_EQ(program.exit_code, 78);
+    // The milter has nothing to do with them.
+    auto const milter =
+        start_program(4, words, Part::milter, "millrace-milter", "checks mail", wants_no_rules);
+    EXPECT_EQ(milter.exit_code, 0);
+    // A reload asks again.
+    auto running = started.program;
+    running.proof = wants_no_rules;
+    EXPECT_FALSE(reload_program(running, Part::relay));
+}
+
+TEST_F(ProgramStart, ARuleFileWithAFaultIsNamedWithItsLine) {
+    auto const rules = write("r.conf", "replies = (\n{ say = \"a\"; } );");
+    auto const file = write(
+        "m", "relay = { hostname = \"mail.example.com\"; shaping = [ \"" + rules + "\" ]; };");
+    auto const started = start({"--check", "-c", file.c_str()});
+    EXPECT_EQ(started.program.exit_code, 78);
+    EXPECT_EQ(started.err, rules + ":2: unknown setting say: did you mean says?\n");
+}
+
 TEST_F(ProgramStart, CheckLooksAtTheFilesThatAreNamed) {
     auto const secret = write("key", "secret", 0644);
     auto const file =
