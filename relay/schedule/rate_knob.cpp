@@ -34,8 +34,10 @@ double seconds(Duration d) {
     return std::chrono::duration<double>(d).count();
 }
 
+/// At most a month: a pace of nearly nothing is no span that a clock can add.
 Duration of_seconds(double s) {
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
+    constexpr double month = 30 * 86400;
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(s, month)));
 }
 
 }  // namespace
@@ -55,6 +57,8 @@ void RateKnob::take(Time now) {
     if (learned_.pace <= 0) return;
     raise(now);
     last_take_ = now;
+    // The search may have found that there is no limit near.
+    if (learned_.pace <= 0) return;
     gap_ = 1 / learned_.pace;
     next_at_ = std::max(next_at_, now - of_seconds(slack_seconds)) + of_seconds(gap_);
 }
