@@ -461,6 +461,7 @@ void Dispatcher::log_limit(const std::string& lane, const Answer& answer) {
 Task<void> Dispatcher::keep_learned() {
     while (!broken_) {
         co_await parts_.clock.sleep(learned_kept_every);
+        scheduler_.forget(parts_.clock.now());
         co_await write_learned();
     }
 }

@@ -185,6 +185,9 @@ class Scheduler {
     void restore(const std::string& share, const std::string& note, Time now);
     /// Shares that have learned something since, with their notes.
     std::vector<std::pair<std::string, std::string>> unsaved();
+    /// Lets go of shares without lanes of which everything is kept; before unsaved(), when the notes
+    /// of the last one have been written. A share that is needed again is new, and restored.
+    void forget(Time now);
     static std::string share_name(const std::string& source, const std::string& provider);
 
     /// In force at once: what they hold leaves memory and stays on disk, what they no longer hold

@@ -494,6 +494,16 @@ void Scheduler::restore(const std::string& name, const std::string& note, Time n
     share_of(source, provider, now).share.restore(note, now);
 }
 
+void Scheduler::forget(Time now) {
+    std::erase_if(shares_, [&](auto const& entry) {
+        auto const& state = entry.second;
+        auto const& share = state.share;
+        return state.lanes.empty() && state.agenda == never && !share.changed() &&
+               share.standing() == 0 && share.opening() == 0 && share.in_flight() == 0 &&
+               share.message_at(now) <= now && share.connect_at(now) <= now;
+    });
+}
+
 std::vector<std::pair<std::string, std::string>> Scheduler::unsaved() {
     std::vector<std::pair<std::string, std::string>> notes;
     for (auto& [name, state] : shares_) {
