@@ -167,10 +167,12 @@ ReplyText read_reply(unsigned code, std::string_view enhanced, std::string_view 
     reply.code = code;
     reply.enhanced = enhanced_code(enhanced);
     auto const plain = plain_text(text);
-    if (!reply.enhanced) reply.enhanced = code_in(plain);
+    // Behind `421 ` or `421-` a line may begin with blanks.
+    std::string_view rest = plain;
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    if (!reply.enhanced) reply.enhanced = code_in(rest);
     // `421-4.7.28 an unusual rate of mail originating from 421-4.7.28 your SPF domain`
     auto const number = std::to_string(code);
-    std::string_view rest = plain;
     while (!rest.empty()) {
         auto word = rest.substr(0, rest.find(' '));
         rest.remove_prefix(std::min(rest.size(), word.size() + 1));

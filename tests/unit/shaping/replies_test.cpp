@@ -80,9 +80,10 @@ TEST(Replies, all_mean_the_same_in_capitals_and_with_odd_blanks) {
 TEST(Replies, the_code_may_stand_in_the_text_alone) {
     for (auto const& row : labelled()) {
         auto const code = static_cast<unsigned>(std::stoul(row.reply.substr(0, 3)));
-        expect(
-            row,
-            shipped_book()->type(row.provider, code, {}, row.reply.substr(4), row.sender_domain));
+        for (std::string const before : {"", " ", "\t  "}) {
+            auto const text = before + row.reply.substr(4);
+            expect(row, shipped_book()->type(row.provider, code, {}, text, row.sender_domain));
+        }
     }
 }
 
