@@ -142,6 +142,7 @@ Task<bool> Receiver::answer(Session& session,
                             std::string reply) {
     const bool limit =
         reply.find("Too many") != reply.npos || reply.find("rate limit") != reply.npos;
+    const bool block = reply.find("poor reputation") != reply.npos;
     const auto proof = std::make_shared<DeliveryProof>(*session.stream);
     const std::size_t first = answers_.size();
     for (const std::string& address : addresses) {
@@ -153,6 +154,7 @@ Task<bool> Receiver::answer(Session& session,
                             reply,
                             manners.tarpit,
                             limit,
+                            block,
                             proof,
                             0});
     }
@@ -218,7 +220,15 @@ Task<bool> Receiver::mail(Session& session, std::string line) {
     std::erase_if(mails_, [&](Time t) { return t + manners.interval <= now; });
     std::string reply = scripted(Moment::mail).value_or("250 2.1.0 ok");
     bool goes_on = true;
-    if (manners.messages_per_connection != 0 &&
+    if (manners.blocks_after != 0 && taken_.size() >= manners.blocks_after &&
+        blocked_until_ == Time{}) {
+        blocked_until_ = now + manners.block;
+    }
+    if (manners.blocks_after != 0 && now < blocked_until_) {
+        machine_.simulation().fault_fired("shut-out");
+        reply = "421 4.7.0 Your address has a poor reputation, try again later";
+        goes_on = false;
+    } else if (manners.messages_per_connection != 0 &&
         session.messages >= manners.messages_per_connection) {
         machine_.simulation().fault_fired("too-many-on-connection");
         reply = "421 4.7.0 Too many messages in this connection";

@@ -20,6 +20,8 @@ struct Manners {
     unsigned messages_per_connection = 0;  ///< 421 to the next MAIL
     unsigned messages_per_interval = 0;    ///< 450 to MAIL above it
     Duration interval = std::chrono::minutes(10);
+    unsigned blocks_after = 0;  ///< messages taken, then it shuts our address out: 421 to MAIL …
+    Duration block = std::chrono::hours(2);  ///< … for so long, once
     Duration greylist{};          ///< a new (source, sender, recipient) is told 450 so long
     Duration tarpit{};            ///< before each reply
     unsigned recipients_max = 0;  ///< 452 to RCPT above it …
@@ -65,6 +67,7 @@ class Receiver {
         std::string reply;
         Duration tarpit{};   ///< how long each reply took
         bool limit = false;  ///< says that we send too fast or keep too many connections
+        bool block = false;  ///< says that it wants nothing from our address for the time being
         std::shared_ptr<DeliveryProof> proof;
         std::uint64_t ends = 0;
         bool heard() const { return proof && ends > 0 && proof->read_by_peer() >= ends; }
@@ -109,6 +112,7 @@ class Receiver {
     std::string name_;
     unsigned open_ = 0;
     std::vector<Time> mails_;  ///< accepted MAIL commands of the last interval
+    Time blocked_until_{};     ///< zero: not yet
     std::map<std::string, Time> greylist_;
     std::vector<Taken> taken_;
     std::vector<Answer> answers_;

@@ -120,6 +120,10 @@ Manners Day::draw_manners() {
     if (chance(0.3)) m.connections_max = 1 + static_cast<unsigned>(random_.below(3));
     if (chance(0.3)) m.messages_per_connection = 1 + static_cast<unsigned>(random_.below(4));
     if (chance(0.3)) m.messages_per_interval = 2 + static_cast<unsigned>(random_.below(5));
+    if (chance(0.2)) {
+        m.blocks_after = 1 + static_cast<unsigned>(random_.below(6));
+        m.block = between(1h, 6h);
+    }
     if (chance(0.25)) m.greylist = between(1min, 20min);
     if (chance(0.15)) m.tarpit = between(1s, 15s);
     if (chance(0.2)) m.recipients_max = 1;

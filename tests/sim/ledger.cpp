@@ -298,6 +298,26 @@ void Ledger::check_pauses(const std::string& site, std::vector<Receiver::Answer>
     }
 }
 
+void Ledger::check_blocks(const std::string& site, std::vector<Receiver::Answer> answers) {
+    // One attempt in half an hour while we are shut out, restarts included. What was under way when
+    // we heard of it may still come, and what was heard just before a death may be forgotten.
+    constexpr Duration peace = 30min;
+    constexpr Duration kept_within = 30s;
+    std::erase_if(answers, [](const auto& answer) { return answer.moment != Moment::mail; });
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const Receiver::Answer& refusal = answers[i];
+        if (!refusal.block || !refusal.heard()) continue;
+        if (died_between(refusal.at, refusal.at + kept_within)) continue;
+        const Time under_way = refusal.at + 1min + 4 * refusal.tarpit;
+        for (std::size_t j = i + 1; j < answers.size() && answers[j].at < refusal.at + peace; ++j) {
+            if (answers[j].at <= under_way) continue;
+            violated("pause: an attempt at " + site + " at " + at(answers[j].at) + ", " +
+                     to_human(answers[j].at - refusal.at) + " after it shut us out");
+            return;
+        }
+    }
+}
+
 void Ledger::check_retries(const std::string& recipient, std::vector<Receiver::Answer> answers) {
     std::size_t refusals = 0;
     for (std::size_t i = 0; i + 1 < answers.size(); ++i) {
@@ -346,6 +366,7 @@ void Ledger::check_manners() {
         }
         std::sort(answers.begin(), answers.end(), by_time);
         check_rate(site, std::move(mails));
+        check_blocks(site, answers);
         check_pauses(site, std::move(answers));
     }
     for (auto& [recipient, answers] : by_recipient) {

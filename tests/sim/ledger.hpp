@@ -83,6 +83,7 @@ class Ledger {
     void check_notices(const relay::MemoryState& disk);
     void check_rate(const std::string& site, std::vector<Time> mails);
     void check_pauses(const std::string& site, std::vector<virtual_::Receiver::Answer> answers);
+    void check_blocks(const std::string& site, std::vector<virtual_::Receiver::Answer> answers);
     void check_retries(const std::string& recipient,
                        std::vector<virtual_::Receiver::Answer> answers);
 
