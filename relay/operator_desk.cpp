@@ -141,6 +141,11 @@ Task<Result<Status>> OperatorDesk::status() {
     s.delivered = delivered_;
     s.deferred = deferred_;
     s.bounced = bounced_;
+    s.books = health.books;
+    if (auto const& audit = parts_.last_audit()) {
+        s.audited = audit->at;
+        s.wrong = audit->wrong;
+    }
     s.orders = orders();
     s.problems.assign(problems_.begin(), problems_.end());
     s.alerts = alerts_.current();

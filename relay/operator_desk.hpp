@@ -7,6 +7,7 @@
 #include "common/base/log.hpp"
 #include "common/net/clock.hpp"
 #include "relay/alerts.hpp"
+#include "relay/auditor.hpp"
 #include "relay/api/control.hpp"
 #include "relay/dispatcher.hpp"
 #include "relay/recent_rate.hpp"
@@ -29,6 +30,7 @@ class OperatorDesk final : public Operations {
         std::function<Result<std::vector<std::string>>()> reload;
         std::function<void(const Committed&)> on_committed;
         std::function<Duration()> late_after;  ///< relay.alert_late_after
+        std::function<const std::optional<Audit>&()> last_audit;
     };
     OperatorDesk(Parts parts, std::string hostname);
 

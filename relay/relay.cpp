@@ -1,5 +1,6 @@
 #include "relay/relay.hpp"
 
+#include "relay/auditor.hpp"
 #include "relay/custodian.hpp"
 #include "relay/deliver/router.hpp"
 #include "relay/dispatcher.hpp"
@@ -119,8 +120,14 @@ struct Relay::Rooms {
                 },
                 [this] {
                     return settings->relay.alert_late_after;
+                },
+                [this]() -> const std::optional<Audit>& {
+                    return auditor.last();
                 }},
-               settings->relay.hostname) {
+               settings->relay.hostname),
+          auditor({w.clock, w.spool, w.log, [this](std::string what, std::string detail) {
+                       desk.problem(std::move(what), std::move(detail));
+                   }}) {
         w.metrics.gauge("millrace_queued_recipients",
                         "Recipients in the queue, held ones included.",
                         [this] { return static_cast<double>(world.spool.health().queued); });
@@ -137,6 +144,27 @@ struct Relay::Rooms {
             return static_cast<double>(server.sessions());
         });
         count_alerts();
+        show_books();
+    }
+
+    /// received = all the others + queued, at any moment.
+    void show_books() {
+        auto const show = [this](const char* name, const char* help, std::uint64_t Books::*part) {
+            world.metrics.gauge(name, help, [this, part] {
+                return static_cast<double>(world.spool.health().books.*part);
+            });
+        };
+        show("millrace_books_received",
+             "Recipients taken over since the spool was made.",
+             &Books::received);
+        show("millrace_books_delivered", "Of those, delivered.", &Books::delivered);
+        show("millrace_books_bounced", "Of those, refused for good.", &Books::bounced);
+        show("millrace_books_expired", "Of those, given up.", &Books::expired);
+        show("millrace_books_suppressed", "Of those, not sent to.", &Books::suppressed);
+        show("millrace_books_removed", "Of those, removed by an operator.", &Books::removed);
+        world.metrics.gauge("millrace_audit_mismatches",
+                            "Things that do not add up between the books and the disk.",
+                            [this] { return static_cast<double>(auditor.mismatches()); });
     }
 
     /// Numbers of what an operator is alerted of: a label never holds a domain, so names stand in
@@ -238,6 +266,7 @@ struct Relay::Rooms {
     Custodian custodian;
     SmtpServer server;
     OperatorDesk desk;
+    Auditor auditor;
     bool is_broken = false;
     bool awaits_room = false;
 };
@@ -254,6 +283,7 @@ void Relay::start() {
     rooms_->work.spawn(rooms_->journal.run());
     rooms_->work.spawn(rooms_->mail_log.run());
     rooms_->work.spawn(rooms_->desk.watch());
+    rooms_->work.spawn(rooms_->auditor.run());
     rooms_->server.start();
     if (rooms_->world.spool.health().accepting) {
         rooms_->wake(*this);

@@ -45,6 +45,9 @@ struct Status {
     unsigned waiting = 0;     ///< connections of an MTA in front that are kept waiting
     unsigned deliveries = 0;  ///< open delivery connections
     std::uint64_t received = 0, delivered = 0, deferred = 0, bounced = 0;  ///< since the start
+    Books books;                     ///< since the spool was made
+    Time audited{};                  ///< when all of it was last counted; zero: not yet
+    std::vector<std::string> wrong;  ///< what did not add up then
     std::vector<DestinationStatus>
         troubled;                   ///< paused or held ones, at most 100, most queued first
     std::vector<Problem> problems;  ///< at most 3

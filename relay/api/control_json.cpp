@@ -312,6 +312,18 @@ std::string control_end(const Status& s) {
     o["delivered"] = s.delivered;
     o["deferred"] = s.deferred;
     o["bounced"] = s.bounced;
+    o["books"] = json::object{{"received", s.books.received},
+                              {"delivered", s.books.delivered},
+                              {"bounced", s.books.bounced},
+                              {"expired", s.books.expired},
+                              {"suppressed", s.books.suppressed},
+                              {"removed", s.books.removed}};
+    put(o, "audited", s.audited);
+    json::array wrong;
+    for (auto const& sentence : s.wrong) {
+        wrong.emplace_back(sentence);
+    }
+    o["wrong"] = std::move(wrong);
     json::array troubled;
     for (auto const& destination : s.troubled) {
         troubled.push_back(value_of(destination));

@@ -6,6 +6,7 @@
 
 #include "common/config/load.hpp"
 #include "relay/cli/json_view.hpp"
+#include "relay/cli/terminal.hpp"
 
 #include <boost/json.hpp>
 
@@ -148,6 +149,11 @@ NagiosVerdict nagios_verdict(const boost::json::object& s,
                            why.empty() ? "" : ", ",
                            text_of(*alert, "kind"),
                            text_of(*alert, "object"));
+    }
+    for (auto const& sentence : list_of(s, "wrong")) {
+        if (!sentence.is_string()) continue;
+        verdict.exit_code = 2;
+        why += (why.empty() ? "" : ", ") + harmless(std::string(sentence.as_string()));
     }
     verdict.exit_code = accepting ? verdict.exit_code : 2;
     constexpr std::string_view words[] = {"OK", "WARNING", "CRITICAL"};

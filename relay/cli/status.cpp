@@ -18,6 +18,8 @@ constexpr std::string_view help =
     "       millrace status --nagios [--warning LIST] [--critical LIST]\n\n"
     "Is mail accepted? How much waits, how old is the oldest, which destinations are held or\n"
     "paused and why, and the last three problems.\n\n"
+    "`in all` is what became of every recipient ever taken over. Every ten minutes the relay counts\n"
+    "what is really on disk; what does not add up is said here and is critical for --nagios.\n\n"
     "What needs you stands apart: a receiver that blocks us, a sender's domain it does not find in\n"
     "order, mail that is late (relay.alert_late_after), too many unknown recipients.\n\n"
     "Exit code 0 while mail is accepted, 1 when it is not, 69 when the relay is not reached.\n\n"
@@ -79,6 +81,35 @@ int run(const Session& session, const Arguments& arguments) {
     return flag_of(answer->end, "accepting") ? config::exit_done : config::exit_negative;
 }
 
+/// Everything ever taken over, and what became of it.
+std::string view_books(const boost::json::object& s, Time now, const Style& style) {
+    auto const* const books = s.if_contains("books");
+    auto const* const b = books == nullptr ? nullptr : books->if_object();
+    if (b == nullptr) return {};  // a relay of an earlier version
+    auto text = fmt::format("in all       {} received = {} delivered",
+                            grouped(number_of(*b, "received")),
+                            grouped(number_of(*b, "delivered")));
+    for (auto const* const end : {"bounced", "expired", "suppressed", "removed"}) {
+        if (auto const n = number_of(*b, end); n != 0) {
+            text += fmt::format(" + {} {}", grouped(n), end);
+        }
+    }
+    text += fmt::format(" + {} queued", grouped(number_of(s, "queued")));
+    auto const& wrong = list_of(s, "wrong");
+    if (auto const audited = time_of(s, "audited"); audited && wrong.empty()) {
+        text += fmt::format("; counted {} ago", age(audited, now));
+    }
+    text += '\n';
+    for (auto const& sentence : wrong) {
+        if (!sentence.is_string()) continue;
+        text += paint(style,
+                      Colour::red,
+                      fmt::format("             does not add up: {}\n",
+                                  harmless(std::string(sentence.as_string()))));
+    }
+    return text;
+}
+
 }  // namespace
 
 std::string view_status(const boost::json::object& s, Time now, const Style& style) {
@@ -111,6 +142,7 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
                         grouped(number_of(s, "delivered")),
                         grouped(number_of(s, "deferred")),
                         grouped(number_of(s, "bounced")));
+    text += view_books(s, now, style);
     text += fmt::format("disk         {} free\n", short_size(number_of(s, "free_bytes")));
 
     if (auto const& orders = list_of(s, "orders"); !orders.empty()) {

@@ -59,6 +59,7 @@ void MemoryState::apply(const MemoryDelta& delta) {
         events.emplace(event->id, event);
         story[event->message].push_back(event->id);
         last_event = std::max(last_event, event->id);
+        if (!event->late) books.enter(event->kind);
     }
     for (auto const& [name, value] : delta.notes)
         notes.insert_or_assign(name, value);
@@ -69,6 +70,33 @@ unsigned MemoryState::left(MessageId id) const {
     auto const first = works.lower_bound(WorkKey{id, 0});
     auto const last = works.upper_bound(WorkKey{id, UINT16_MAX});
     return static_cast<unsigned>(std::distance(first, last));
+}
+
+Stock MemoryState::stock() const {
+    Stock out;
+    out.books = books;
+    out.queued = out.works = works.size();
+    std::size_t places = 0;
+    for (auto const& [stream, queue] : due)
+        places += queue.size();
+    std::set<MessageId> alive;
+    std::size_t placed = 0;
+    for (auto const& [key, work] : works) {
+        alive.insert(key.message);
+        if (!envelopes.contains(key.message)) ++out.headless;
+        if (work->held) {
+            ++out.in_order;
+            continue;
+        }
+        auto const queue = due.find(stream_name(*work));
+        placed += queue != due.end() && queue->second.contains({work->due, key}) ? 1 : 0;
+    }
+    out.in_order += placed;
+    out.stray = places - placed;
+    out.messages = envelopes.size();
+    for (auto const& [id, envelope] : envelopes)
+        out.idle += alive.contains(id) ? 0 : 1;
+    return out;
 }
 
 void MemoryDisk::write(MemoryDelta delta, bool synced, bool readable) {

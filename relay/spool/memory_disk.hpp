@@ -42,10 +42,13 @@ struct MemoryState {
     std::uint64_t last_event = 0;
     MessageId last_id;
     std::uint64_t body_bytes = 0;
+    Books books;
 
     void apply(const MemoryDelta& delta);
     /// Unfinished recipients of a message.
     unsigned left(MessageId id) const;
+    /// The books, and everything counted.
+    Stock stock() const;
 
   private:
     void set_work(const WorkKey& key, const std::shared_ptr<const Work>& work);
@@ -76,6 +79,8 @@ class MemoryDisk {
 
     /// Turns one bit of a stored body; false if there is none.
     bool rot(MessageId id);
+    /// Books a recipient that never came; seen by the next spool that is opened.
+    void misbook() { ++base_.books.received; }
     /// Spoils the record of the nth last write that is still in the log; recovery meets it.
     bool damage(std::size_t nth_last);
 

@@ -235,6 +235,11 @@ Task<Result<std::string>> MemorySpool::note(std::string name) {
     co_return found->second;
 }
 
+Task<Result<Stock>> MemorySpool::stock() {
+    if (auto const ok = core_->store.usable(); !ok) co_return std::unexpected(ok.error());
+    co_return core_->store.now().stock();
+}
+
 MessageId MemorySpool::last_id() const {
     return core_->store.now().last_id;
 }
@@ -246,6 +251,7 @@ SpoolHealth MemorySpool::health() const {
     auto const room = store.disk().capacity - std::min(store.disk().capacity, state.body_bytes);
     out.free_bytes = room - std::min(room, store.disk().reserve);
     out.queued = state.works.size();
+    out.books = state.books;
     if (!state.works.empty()) out.oldest = state.works.begin()->second->born;
     out.why = store.alarm();
     if (out.free_bytes == 0) {

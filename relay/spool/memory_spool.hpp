@@ -44,6 +44,7 @@ class MemorySpool final : public Spool {
     Task<Result<void>> trim(std::uint64_t up_to) override;
     Task<Result<void>> put_note(std::string name, std::string value) override;
     Task<Result<std::string>> note(std::string name) override;
+    Task<Result<Stock>> stock() override;
     MessageId last_id() const override;
     SpoolHealth health() const override;
 

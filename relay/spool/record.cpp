@@ -9,7 +9,7 @@ namespace millrace::relay {
 namespace {
 
 constexpr std::uint8_t version_1 = 1;
-constexpr std::uint8_t version_2 = 2;  // of events and works
+constexpr std::uint8_t version_2 = 2;  // of events, works and ledgers
 constexpr std::size_t body_head = 5;   // version, checksum
 
 unsigned notify_bits(const Notify& notify) {
@@ -221,21 +221,42 @@ Result<Event> decode_event(std::uint64_t id, std::string_view bytes) {
 }
 
 std::string encode(const Ledger& ledger) {
-    RecordWriter out(version_1);
+    auto const& books = ledger.books;
+    RecordWriter out(version_2);
     out.number(ledger.last_event)
         .number(ledger.last_id.value)
         .number(ledger.queued)
-        .number(ledger.held);
+        .number(ledger.held)
+        .number(books.received)
+        .number(books.delivered)
+        .number(books.bounced)
+        .number(books.expired)
+        .number(books.suppressed)
+        .number(books.removed);
     return std::move(out).done();
 }
 
 Result<Ledger> decode_ledger(std::string_view bytes) {
-    RecordReader in(bytes, version_1, "ledger");
+    auto const version = bytes.empty() || bytes.front() != version_1 ? version_2 : version_1;
+    RecordReader in(bytes, version, "ledger");
     Ledger out;
     out.last_event = in.number<std::uint64_t>();
     out.last_id = MessageId{in.number<std::uint64_t>()};
     out.queued = in.number<std::uint64_t>();
     out.held = in.number_up_to(out.queued);
+    if (version == version_1) {
+        out.books.received = out.queued;  // the books begin with what is there
+        return checked(in, out);
+    }
+    auto& books = out.books;
+    for (auto* const count : {&books.received,
+                              &books.delivered,
+                              &books.bounced,
+                              &books.expired,
+                              &books.suppressed,
+                              &books.removed}) {
+        *count = in.number<std::uint64_t>();
+    }
     return checked(in, out);
 }
 

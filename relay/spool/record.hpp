@@ -24,7 +24,8 @@
 //              reason bounce-category marks   ; marks: 1 possible duplicate, 2 late, 4 last
 //              born took connection-use client size recipients
 //              ; took: nanoseconds. Version 2; version 1 ends with marks, of 1 and 2
-//   ledger   = last-event last-id queued held           ; rewritten by every commit
+//   ledger   = last-event last-id queued held received delivered bounced expired suppressed removed
+//              ; rewritten by every commit. Version 2; version 1 ends with held
 //   body     = version crc32c *OCTET                    ; the checksum first: it is of the bytes
 //
 // Ids and keys are not repeated in the record. Decoding never trusts: anything wrong is
@@ -33,6 +34,7 @@
 #include <string>
 #include <string_view>
 
+#include "relay/spool/books.hpp"
 #include "relay/spool/spool.hpp"
 
 namespace millrace::relay {
@@ -49,6 +51,7 @@ struct Ledger {
     MessageId last_id;
     std::uint64_t queued = 0;  ///< unfinished works, held ones included
     std::uint64_t held = 0;
+    Books books;
     bool operator==(const Ledger&) const = default;
 };
 

@@ -95,6 +95,7 @@ void RocksBatch::append(const NewMail& mail, Committed& out) {
         put_work({work, recipients});
         put_due(work);
         put_event(received_event(envelope, work.key.index), work.key, out);
+        ledger_.books.enter(EventKind::received);
         ++ledger_.queued;
         ledger_.held += work.held ? 1 : 0;
     }
@@ -139,6 +140,7 @@ void RocksBatch::finish(const Batch::Finish& finish, Committed& out) {
     auto const recipients = before->recipients;
     auto event = finish.event;
     event.last = recipients <= 1 || left_.at(finish.key.message) == 1;
+    ledger_.books.enter(event.kind);
     put_event(std::move(event), finish.key, out);
     --ledger_.queued;
     ledger_.held -= before->work.held ? 1 : 0;

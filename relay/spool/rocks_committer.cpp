@@ -204,7 +204,9 @@ void RocksCommitter::find_oldest() {
 
 void RocksCommitter::publish() {
     last_id_ = ledger_.last_id.value;
+    std::lock_guard const lock(words_mutex_);
     queued_ = ledger_.queued;
+    books_ = ledger_.books;
 }
 
 void RocksCommitter::break_down(const std::string& why) {
@@ -224,9 +226,10 @@ Result<void> RocksCommitter::usable() const {
 SpoolHealth RocksCommitter::health() const {
     SpoolHealth out;
     out.free_bytes = space_.free();
-    out.queued = queued_;
     out.oldest = Time(Duration(oldest_.load()));
     std::lock_guard const lock(words_mutex_);
+    out.queued = queued_;
+    out.books = books_;
     out.why = alarm_;
     if (out.free_bytes < space_.free_min()) {
         out.accepting = false;

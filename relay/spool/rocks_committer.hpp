@@ -80,11 +80,13 @@ class RocksCommitter {
     std::uint64_t trimmed_to_ = 0;
 
     // Read by others.
-    std::atomic<std::uint64_t> last_id_{0}, queued_{0};
+    std::atomic<std::uint64_t> last_id_{0};
     std::atomic<Time::rep> oldest_{never.time_since_epoch().count()};
     std::atomic<bool> broken_{false};
     mutable std::mutex words_mutex_;
     std::string why_broken_, alarm_;
+    std::uint64_t queued_ = 0;
+    Books books_;
 
     std::mutex mutex_;
     std::condition_variable wake_;

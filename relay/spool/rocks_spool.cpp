@@ -9,6 +9,7 @@
 #include "common/base/planted.hpp"
 #include "common/net/thread_work_pool.hpp"
 #include "relay/spool/rocks_committer.hpp"
+#include "relay/spool/rocks_stock.hpp"
 #include "relay/spool/spool_directory.hpp"
 
 namespace millrace::relay {
@@ -72,6 +73,9 @@ class RocksSpool final : public Spool {
             return store_->get(Family::ledger, "note:" + name, "note " + name);
         });
     }
+    Task<Result<Stock>> stock() override {
+        return read<Stock>(counts_, [this] { return take_stock(*store_); });
+    }
     MessageId last_id() const override { return committer_->last_id(); }
     SpoolHealth health() const override { return committer_->health(); }
 
@@ -104,6 +108,7 @@ class RocksSpool final : public Spool {
     std::unique_ptr<RocksCommitter> committer_;
     ThreadWorkPool quick_{1};  ///< point reads and pages: RocksDue wants one at a time
     ThreadWorkPool scans_{1};  ///< walks over everything
+    ThreadWorkPool counts_{1};  ///< a walk that nobody waits for
 };
 
 Result<void> RocksSpool::recover(std::shared_ptr<rocksdb::FileSystem> files) {

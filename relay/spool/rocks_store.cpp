@@ -14,6 +14,7 @@
 namespace millrace::relay {
 namespace {
 
+constexpr std::size_t message_key_size = 8;
 constexpr std::size_t work_key_size = 10;
 
 rocksdb::Slice slice(std::string_view bytes) {
@@ -65,6 +66,11 @@ std::string work_key(const WorkKey& key) {
 WorkKey parse_work_key(std::string_view key) {
     MILLRACE_CHECK(key.size() == work_key_size);
     return {MessageId{read_be64(key.substr(0, 8))}, read_be16(key.substr(8))};
+}
+
+MessageId parse_message_key(std::string_view key) {
+    MILLRACE_CHECK(key.size() == message_key_size);
+    return MessageId{read_be64(key)};
 }
 
 std::string event_key(std::uint64_t id) {
@@ -139,13 +145,14 @@ Result<std::string> RocksStore::get(Family in,
     return value;
 }
 
-Result<Ledger> RocksStore::ledger() const {
-    auto const bytes = get(Family::ledger, "ledger", "ledger");
-    if (!bytes) {
-        if (bytes.error().fault == Fault::not_found) return Ledger{};
-        return std::unexpected(bytes.error());
-    }
-    return decode_ledger(*bytes);
+Result<Ledger> RocksStore::ledger(const rocksdb::Snapshot* moment) const {
+    auto options = reading();
+    options.snapshot = moment;
+    std::string bytes;
+    auto const status = db_->Get(options, family(Family::ledger), "ledger", &bytes);
+    if (status.IsNotFound()) return Ledger{};
+    if (!status.ok()) return std::unexpected(store_failure(status, "reading the ledger"));
+    return decode_ledger(bytes);
 }
 
 Result<Body> RocksStore::body(MessageId id) const {

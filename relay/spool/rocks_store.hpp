@@ -36,6 +36,7 @@ Time decode_born(std::string_view value);
 std::string event_key(std::uint64_t id);
 std::string story_key(MessageId message, std::uint64_t event);
 WorkKey parse_work_key(std::string_view key);
+MessageId parse_message_key(std::string_view key);
 
 /// RocksDB with the options that keep a 250 true (README.md here says why), and reads in our terms.
 /// Thread: any.
@@ -62,7 +63,8 @@ class RocksStore {
 
     /// The raw record; not_found says `what`.
     Result<std::string> get(Family family, const std::string& key, std::string_view what) const;
-    Result<Ledger> ledger() const;
+    /// As of `moment`; none: now.
+    Result<Ledger> ledger(const rocksdb::Snapshot* moment = nullptr) const;
 
     Result<Body> body(MessageId id) const;
     Result<Envelope> envelope(MessageId id) const;

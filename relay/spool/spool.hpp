@@ -8,6 +8,7 @@
 
 #include "common/base/result.hpp"
 #include "common/net/task.hpp"
+#include "relay/spool/books.hpp"
 #include "relay/spool/event.hpp"
 #include "relay/spool/message.hpp"
 
@@ -118,6 +119,7 @@ struct SpoolHealth {
     std::string why;
     std::uint64_t free_bytes = 0;
     std::uint64_t queued = 0;  ///< works, held ones included
+    Books books;               ///< of the same moment as `queued`
     Time oldest = never;
 };
 
@@ -174,6 +176,10 @@ class Spool {
     /// Small named values that survive restart: cursors, token levels. Not atomic with commit().
     virtual Task<Result<void>> put_note(std::string name, std::string value) = 0;
     virtual Task<Result<std::string>> note(std::string name) = 0;
+
+    /// The books, and everything counted anew, as of one moment. Reads all records but bodies and
+    /// events: seconds for each million of recipients, beside everything else.
+    virtual Task<Result<Stock>> stock() = 0;
 
     /// The greatest id ever stored, for MessageIds.
     virtual MessageId last_id() const = 0;

@@ -69,7 +69,11 @@ struct Traffic {
             if (!rows || waiting > t.total) t.wrong = "summary";
             auto const found = co_await t.spool.find({}, {}, 20);
             if (!found) t.wrong = "find: " + found.error().detail;
+            auto const stock = co_await t.spool.stock();
+            if (!stock) t.wrong = "stock: " + stock.error().detail;
+            if (stock && !discrepancies(*stock).empty()) t.wrong = discrepancies(*stock).front();
             auto const health = t.spool.health();
+            if (health.books.received != health.books.ended() + health.queued) t.wrong = "books";
             if (!health.accepting || health.queued > t.total) t.wrong = "health: " + health.why;
         }
     }

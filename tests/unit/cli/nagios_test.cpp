@@ -42,6 +42,16 @@ TEST(Nagios, AnAlertWarnsAndACriticalOneIsCritical) {
     EXPECT_EQ(verdict.exit_code, 2);
 }
 
+TEST(Nagios, WhatDoesNotAddUpIsCritical) {
+    auto s = status(12);
+    s["wrong"] = boost::json::array{"3 recipients should be queued, and 2 are there"};
+    auto const verdict = nagios_verdict(s, default_warning(), default_critical(), now);
+    EXPECT_EQ(verdict.exit_code, 2);
+    EXPECT_TRUE(verdict.line.starts_with(
+        "MILLRACE CRITICAL - 3 recipients should be queued, and 2 are there: accepting mail"))
+        << verdict.line;
+}
+
 TEST(Nagios, EveryThresholdCounts) {
     auto const code = [](const char* warning, const char* critical, std::uint64_t queued = 12) {
         return nagios_verdict(status(queued),

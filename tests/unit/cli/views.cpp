@@ -22,6 +22,8 @@ TEST(Views, TheStatusAnswersTheThreeQuestions) {
         "started":"2026-11-24T08:00:00.000Z","accepting":true,"queued":1204,"held":12,
         "oldest":"2026-11-24T09:55:00.000Z","free_bytes":5368709120,"sessions":1,"deliveries":7,
         "received":10332,"delivered":9120,"deferred":44,"bounced":8,
+        "books":{"received":20336,"delivered":19120,"bounced":8,"expired":0,"suppressed":0,
+                 "removed":4},"audited":"2026-11-24T11:58:00.000Z","wrong":[],
         "troubled":[{"destination":"slow.example","queued":900,"held":0,
                      "until":"2026-11-24T12:15:00.000Z","why":"421 too many connections"}],
         "problems":[{"at":"2026-11-24T11:48:00.000Z","what":"spool.full","detail":"below 256M"}]})");
@@ -30,6 +32,8 @@ TEST(Views, TheStatusAnswersTheThreeQuestions) {
               "queued       1,204 recipients, the oldest for 2h5m, 12 held\n"
               "now          1 connection in, 7 connections out\n"
               "since start  10,332 received, 9,120 delivered, 44 deferred, 8 bounced\n"
+              "in all       20,336 received = 19,120 delivered + 8 bounced + 4 removed + 1,204 "
+              "queued; counted 2m ago\n"
               "disk         5.0G free\n"
               "\n"
               "destinations that wait\n"
@@ -46,6 +50,18 @@ TEST(Views, ARelayThatDoesNotAcceptSaysWhy) {
         view_status(object(R"({"accepting":false,"why_not":"the disk is full"})"), now, {});
     EXPECT_TRUE(text.starts_with("NOT accepting mail:")) << text;
     EXPECT_NE(text.find("the disk is full"), std::string::npos);
+}
+
+TEST(Views, WhatDoesNotAddUpIsSaid) {
+    auto const text = view_status(
+        object(R"({"accepting":true,"queued":1,"books":{"received":3,"delivered":1},
+                   "audited":"2026-11-24T11:58:00.000Z","wrong":["3 were received"]})"),
+        now,
+        {});
+    EXPECT_NE(text.find("in all       3 received = 1 delivered + 1 queued\n"
+                        "             does not add up: 3 were received\n"),
+              std::string::npos)
+        << text;
 }
 
 TEST(Views, TheQueueIsATable) {

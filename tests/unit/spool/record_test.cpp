@@ -30,7 +30,9 @@ TEST(Record, EveryKindComesBackEqual) {
         ASSERT_TRUE(back) << back.error().detail;
         EXPECT_EQ(*back, event);
     }
-    Ledger const ledger{UINT64_MAX, MessageId{UINT64_MAX}, UINT64_MAX, UINT64_MAX};
+    constexpr auto most = UINT64_MAX;
+    Ledger const ledger{
+        most, MessageId{most}, most, most, {most, most, most, most, most, most}};
     EXPECT_EQ(decode_ledger(encode(ledger)).value(), ledger);
     for (auto const& body : {std::string(), std::string("x\0\r\n", 4), std::string(1 << 20, 'b')}) {
         EXPECT_EQ(*decode_body(encode_body(body)).value(), body);
@@ -53,7 +55,9 @@ TEST(Record, GoldenBytesOfEachVersion) {
     same("envelope.v1", encode(example_envelope()));
     same("work.v2", encode(example_work()));
     same("event.v2", encode(example_event()));
-    same("ledger.v1", encode(Ledger{70000, example_envelope().id, 300, 2}));
+    same("ledger.v2",
+         encode(Ledger{
+             70000, example_envelope().id, 300, 2, {69000, 68000, 400, 200, 70, 30}}));
     same("body.v1", encode_body("Subject: golden\r\n\r\nbytes\r\n"));
 }
 
@@ -88,6 +92,18 @@ TEST(Record, AWorkOfVersionOneIsRead) {
     EXPECT_EQ(*record, expected);
 }
 
+// Goal: the books of a spool that had none begin with what is queued, so that they add up.
+TEST(Record, ALedgerOfVersionOneIsRead) {
+    std::ifstream file(MILLRACE_SOURCE_DIR "/tests/data/spool/ledger.v1", std::ios::binary);
+    std::stringstream stored;
+    stored << file.rdbuf();
+    auto const ledger = decode_ledger(stored.str());
+    ASSERT_TRUE(ledger) << ledger.error().detail;
+    Ledger expected{70000, example_envelope().id, 300, 2, {}};
+    expected.books.received = 300;
+    EXPECT_EQ(*ledger, expected);
+}
+
 // Goal: no flipped bit and no cut goes unnoticed (reliability P6), in any kind of record.
 TEST(Record, EveryFlippedBitAndEveryCutIsNoticed) {
     auto const all_noticed = [](const std::string& bytes, auto decode) {
@@ -108,7 +124,7 @@ TEST(Record, EveryFlippedBitAndEveryCutIsNoticed) {
     all_noticed(encode(example_envelope()), [](auto const& b) { return decode_envelope({}, b); });
     all_noticed(encode(example_work()), [](auto const& b) { return decode_work({}, b); });
     all_noticed(encode(example_event()), [](auto const& b) { return decode_event(1, b); });
-    all_noticed(encode(Ledger{5, {}, 2, 1}), [](auto const& b) { return decode_ledger(b); });
+    all_noticed(encode(Ledger{5, {}, 2, 1, {4, 1, 1, 0, 0, 0}}), [](auto const& b) { return decode_ledger(b); });
     all_noticed(encode_body("some bytes\r\n"), [](auto const& b) { return decode_body(b); });
 }
 
