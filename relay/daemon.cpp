@@ -21,6 +21,7 @@
 #include "common/net/unbound_resolver.hpp"
 #include "relay/api/control_server.hpp"
 #include "relay/api/http_server.hpp"
+#include "relay/descriptors.hpp"
 #include "relay/errand.hpp"
 #include "relay/inherited.hpp"
 #include "relay/relay.hpp"
@@ -41,12 +42,13 @@ bool under_systemd() {
 }
 
 /// As many descriptors as the system lets us have: each session, delivery and store file needs one.
-void raise_descriptor_limit() {
+/// Returns how many.
+std::uint64_t raise_descriptor_limit() {
     rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return descriptors_kept;
+    auto const before = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
 Result<ResolverSettings> resolver_settings(const config::Dns& dns) {
@@ -89,7 +91,9 @@ class Daemon {
             begin_stop(grace_when_broken);
         };
         relay_->read_settings = [this] {
-            return config::reload_program(program_, config::Part::relay);
+            auto fresh = config::reload_program(program_, config::Part::relay);
+            if (fresh) fresh = within_descriptors(std::move(*fresh));
+            return fresh;
         };
         relay_->wake = [this](const std::vector<std::string>& command) {
             wake_.run(command);
@@ -128,7 +132,7 @@ class Daemon {
                            "run it as the user millrace: systemd's unit does, or setpriv --reuid "
                            "millrace"}});
         }
-        raise_descriptor_limit();
+        descriptors_ = raise_descriptor_limit();
         for (auto const& listener : settings.listeners) {
             auto context = std::make_unique<TlsContext>();
             if (!listener.certificate.empty()) {
@@ -175,9 +179,22 @@ class Daemon {
                                                pool_,
                                                log_,
                                                metrics_},
-                                         program_.settings,
+                                         within_descriptors(program_.settings),
                                          std::move(*listeners));
         return {};
+    }
+
+    /// The settings, with no more connections than there are descriptors for.
+    config::Snapshot within_descriptors(config::Snapshot settings) {
+        auto budget = share_descriptors(descriptors_,
+                                        settings->relay.limits.connections,
+                                        settings->relay.delivery.connections_total);
+        if (budget.warning.empty()) return settings;
+        log_.warning("settings.warning", {{"what", budget.warning}});
+        auto fewer = std::make_shared<config::Settings>(*settings);
+        fewer->relay.limits.connections = budget.sessions;
+        fewer->relay.delivery.connections_total = budget.deliveries;
+        return fewer;
     }
 
     /// Sockets we were given come first; what is missing of the settings is opened.
@@ -316,6 +333,7 @@ class Daemon {
     std::unique_ptr<Relay> relay_;
     std::unique_ptr<ControlServer> control_;
     std::unique_ptr<HttpServer> http_;
+    std::uint64_t descriptors_ = 0;  ///< that the system allows
     bool stopping_ = false;
     int exit_code_ = config::exit_done;
 };

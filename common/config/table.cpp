@@ -358,7 +358,8 @@ void describe_limits(Table& t, Limits& l, Http& h) {
              l.connections,
              {1, 100'000},
              {"Open SMTP sessions of all listeners; above, trusted clients of `attached` listeners "
-              "wait for their greeting, others are told to come later."});
+              "wait for their greeting, others are told to come later. Where the system allows too few "
+              "open files (LimitNOFILE), fewer are used, and the start says so."});
     t.number("relay.limits.connections_per_client",
              l.connections_per_client,
              {1, 100'000},
