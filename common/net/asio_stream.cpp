@@ -95,7 +95,9 @@ struct AsioStream::Core : std::enable_shared_from_this<Core> {
     Failure fail(const error_code& error) { return fail(failed ? *failed : socket_failure(error)); }
     void close_socket();
 
+    Task<Result<void>> await_input();
     Task<Result<std::size_t>> receive(std::span<char> buffer);
+    Result<std::size_t> received(const error_code& error, std::size_t n);
     Task<Result<void>> send(std::string_view bytes);
     Task<Result<void>> flush();
     Task<Result<void>> flush_unless_sending();
@@ -147,14 +149,24 @@ Task<Result<std::size_t>> AsioStream::Core::receive(std::span<char> buffer) {
     error_code error;
     const std::size_t n = co_await socket.async_read_some(
         asio::buffer(buffer.data(), buffer.size()), uncancelled(error));
-    if (failed) co_return std::unexpected(*failed);
-    if (error) {
-        if (error == asio::error::eof && session) {
-            co_return std::unexpected(fail({Fault::reset, "TLS ended without close_notify"}));
-        }
-        co_return std::unexpected(fail(error));
+    co_return received(error, n);
+}
+
+Result<std::size_t> AsioStream::Core::received(const error_code& error, std::size_t n) {
+    if (failed) return std::unexpected(*failed);
+    if (!error) return n;
+    if (error == asio::error::eof && session) {
+        return std::unexpected(fail({Fault::reset, "TLS ended without close_notify"}));
     }
-    co_return n;
+    return std::unexpected(fail(error));
+}
+
+Task<Result<void>> AsioStream::Core::await_input() {
+    error_code error;
+    co_await socket.async_wait(tcp::socket::wait_read, uncancelled(error));
+    if (failed) co_return std::unexpected(*failed);
+    if (error) co_return std::unexpected(fail(error));
+    co_return Result<void>{};
 }
 
 Task<Result<void>> AsioStream::Core::send(std::string_view bytes) {
@@ -189,12 +201,21 @@ Task<Result<void>> AsioStream::Core::flush_unless_sending() {
     co_return co_await flush();
 }
 
+/// The session copies what it is fed, so one buffer serves all streams of a thread, and none is
+/// held while a peer is silent.
 Task<Result<void>> AsioStream::Core::feed() {
-    std::array<char, ciphertext_at_once> ciphertext;
-    const auto got = co_await receive(ciphertext);
-    if (!got) co_return std::unexpected(got.error());
-    session->feed(std::string_view(ciphertext.data(), *got));
-    co_return Result<void>{};
+    for (;;) {
+        thread_local std::array<char, ciphertext_at_once> ciphertext;
+        error_code error;
+        const std::size_t n = socket.read_some(asio::buffer(ciphertext), error);
+        if (error != asio::error::would_block) {
+            const auto got = received(error, n);
+            if (!got) co_return std::unexpected(got.error());
+            session->feed(std::string_view(ciphertext.data(), *got));
+            co_return Result<void>{};
+        }
+        if (auto ready = co_await await_input(); !ready) co_return ready;
+    }
 }
 
 Task<Result<void>> AsioStream::Core::handshake() {
@@ -254,6 +275,14 @@ AsioStream::~AsioStream() {
 void AsioStream::expires_at(Time t) {
     core_->deadline = t;
     core_->watch();
+}
+
+Task<Result<void>> AsioStream::readable() {
+    const auto core = core_;
+    if (auto why = core->stopped()) co_return std::unexpected(*why);
+    if (core->session && core->session->pending()) co_return Result<void>{};
+    const Core::Watch watch(*core);
+    co_return co_await core->await_input();
 }
 
 Task<Result<std::size_t>> AsioStream::read_some(std::span<char> buffer) {

@@ -44,6 +44,9 @@ class Stream {
 
     virtual void expires_at(Time t) = 0;
 
+    /// Returns when read_some() has something to read, or would fail; sometimes early. Nothing is
+    /// held meanwhile: a connection that rests needs no buffer.
+    virtual Task<Result<void>> readable() = 0;
     /// At least one byte, at most buffer.size(). An orderly end is Fault::closed, never 0. A TLS
     /// stream that ends without close_notify is Fault::reset.
     virtual Task<Result<std::size_t>> read_some(std::span<char> buffer) = 0;

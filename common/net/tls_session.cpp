@@ -124,6 +124,10 @@ void TlsSession::feed(std::string_view ciphertext) {
     MILLRACE_CHECK(taken == static_cast<int>(ciphertext.size()));
 }
 
+bool TlsSession::pending() const {
+    return SSL_has_pending(ssl_.get()) == 1 || BIO_ctrl_pending(SSL_get_rbio(ssl_.get())) > 0;
+}
+
 std::string TlsSession::output() {
     BIO* const out = SSL_get_wbio(ssl_.get());
     std::string bytes(BIO_ctrl_pending(out), '\0');

@@ -38,6 +38,8 @@ class TlsSession {
     void finish();
 
     void feed(std::string_view ciphertext);
+    /// Bytes were fed that no read() has taken yet.
+    bool pending() const;
     /// Takes the ciphertext that is to be sent.
     std::string output();
 

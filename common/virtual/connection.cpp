@@ -224,6 +224,17 @@ void VirtualStream::expires_at(Time t) {
     connection_->watch(side_);
 }
 
+Task<Result<void>> VirtualStream::readable() {
+    const auto c = connection_;
+    const unsigned which = side_;
+    for (;;) {
+        if (auto why = stopped(*c, which)) co_return std::unexpected(*why);
+        const Side& side = c->side(which);
+        if (!side.inbox.empty() || side.broken || side.finished) co_return Result<void>{};
+        co_await wait(c, which, &Side::reader);
+    }
+}
+
 Task<Result<std::size_t>> VirtualStream::read_some(std::span<char> buffer) {
     return receive(connection_, side_, buffer);
 }

@@ -69,6 +69,7 @@ class VirtualStream final : public Stream {
     ~VirtualStream() override { close(); }
 
     void expires_at(Time t) override;
+    Task<Result<void>> readable() override;
     Task<Result<std::size_t>> read_some(std::span<char> buffer) override;
     Task<Result<void>> write(std::string_view bytes) override;
     Task<Result<void>> start_tls_client(TlsClient options) override;

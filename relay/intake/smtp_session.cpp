@@ -120,7 +120,6 @@ SmtpSession::SmtpSession(IntakeDesk desk,
 
 Task<void> SmtpSession::run() {
     const auto alive = shared_from_this();
-    buffer_.resize(read_size);
     say(protocol_.greeting());
     while (co_await converse()) {
     }
@@ -170,6 +169,7 @@ Task<std::optional<smtp::Line>> SmtpSession::next_line() {
         }
         if (!co_await flush()) co_return std::nullopt;
         if (stopping_ && !engaged()) continue;
+        buffer_.reset();  // all of it is used up; a client that rests costs no room
         listening_ = true;
         const bool filled = co_await fill(std::min(deadline, leave_by_));
         listening_ = false;
@@ -468,12 +468,19 @@ std::optional<Reply> SmtpSession::rcpt(const smtp::RcptArguments&) {
 
 Task<bool> SmtpSession::fill(Time deadline) {
     stream_->expires_at(deadline);
-    const auto got = co_await stream_->read_some(buffer_);
+    if (!buffer_) {
+        if (const auto ready = co_await stream_->readable(); !ready) {
+            note_end(ready.error());
+            co_return false;
+        }
+        buffer_ = std::make_unique_for_overwrite<char[]>(read_size);
+    }
+    const auto got = co_await stream_->read_some(std::span(buffer_.get(), read_size));
     if (!got) {
         note_end(got.error());
         co_return false;
     }
-    input_ = std::string_view(buffer_.data(), *got);
+    input_ = std::string_view(buffer_.get(), *got);
     co_return true;
 }
 

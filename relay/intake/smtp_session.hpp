@@ -113,8 +113,8 @@ class SmtpSession final : public std::enable_shared_from_this<SmtpSession>,
     bool patient_;
     smtp::ServerSession protocol_;
     smtp::LineReader lines_;
-    std::vector<char> buffer_;
-    std::string_view input_;  ///< read and not used yet
+    std::unique_ptr<char[]> buffer_;  ///< while there is something in it, or may soon be
+    std::string_view input_;          ///< read and not used yet
     std::string out_;         ///< said and not sent yet
     std::optional<smtp::BdatReader> chunks_;
     std::optional<InFlight::Share> chunk_share_;

@@ -172,6 +172,40 @@ TYPED_TEST(StreamContract, BoundsAReadThatIsWaitingAlready) {
     this->world.run(deadline_while_waiting(this->world));
 }
 
+template <class World>
+Task<void> readable(World& world) {
+    Pair pair = co_await connected(world);
+    world.spawn(write_later(world.clock(), *pair.server, std::chrono::milliseconds(20)));
+    const Time before = world.clock().now();
+    EXPECT_TRUE(co_await pair.client->readable());
+    EXPECT_GE(world.clock().now() - before, std::chrono::milliseconds(15)) << "nothing had come";
+    EXPECT_TRUE(co_await pair.client->readable()) << "it is still there";
+    EXPECT_EQ(co_await read_exactly(*pair.client, 1), "x");
+    pair.client->expires_at(world.clock().now() + std::chrono::milliseconds(20));
+    const auto late = co_await pair.client->readable();
+    EXPECT_FALSE(late);
+    if (!late) EXPECT_EQ(late.error().fault, Fault::timed_out);
+    EXPECT_EQ(co_await read_fault(*pair.server), Fault::closed) << "the stream must be closed";
+}
+
+TYPED_TEST(StreamContract, TellsWhenThereIsSomethingToRead) {
+    this->world.run(readable(this->world));
+}
+
+template <class World>
+Task<void> readable_at_the_end(World& world) {
+    Pair pair = co_await connected(world);
+    pair.server->close();
+    EXPECT_TRUE(co_await pair.client->readable()) << "the end is something to read";
+    EXPECT_EQ(co_await read_fault(*pair.client), Fault::closed);
+    EXPECT_FALSE(co_await pair.client->readable());
+    EXPECT_FALSE(co_await pair.server->readable());
+}
+
+TYPED_TEST(StreamContract, TheEndIsReadable) {
+    this->world.run(readable_at_the_end(this->world));
+}
+
 Task<void> close_later(Clock& clock, Stream& stream) {
     co_await clock.sleep(std::chrono::milliseconds(10));
     stream.close();

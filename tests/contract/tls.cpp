@@ -103,6 +103,28 @@ TYPED_TEST(TlsContract, ReadsAndWritesAtTheSameTime) {
     this->world.run(both_ways(this->world));
 }
 
+// Bytes that were decrypted with others and not taken yet come from no socket any more.
+template <class World>
+Task<void> readable_in_tls(World& world) {
+    Pair pair = co_await connected(world);
+    TlsClient options = to("mx.example.net", false);
+    const Handshake both = co_await shake(world, pair, options);
+    EXPECT_TRUE(both.client && both.server);
+    const std::string two = "ab";
+    EXPECT_TRUE(co_await pair.server->write(two));
+    for (const char* expected : {"a", "b"}) {
+        EXPECT_TRUE(co_await pair.client->readable());
+        EXPECT_EQ(co_await read_exactly(*pair.client, 1), expected);
+    }
+    pair.server->close();
+    EXPECT_TRUE(co_await pair.client->readable());
+    EXPECT_EQ(co_await read_fault(*pair.client), Fault::closed);
+}
+
+TYPED_TEST(TlsContract, TellsWhenThereIsSomethingToRead) {
+    this->world.run(readable_in_tls(this->world));
+}
+
 template <class World>
 Task<void> wrong_name(World& world, bool verify) {
     Pair pair = co_await connected(world);
