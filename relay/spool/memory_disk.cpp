@@ -14,11 +14,14 @@ void MemoryState::set_work(const WorkKey& key, const std::shared_ptr<const Work>
             queue->second.erase({old->second->due, key});
             if (queue->second.empty()) due.erase(queue);
         }
+        age[old->second->delay_told ? 1 : 0].erase({old->second->born, key});
         works.erase(old);
     }
     if (work) {
         works.emplace(key, work);
-        if (!work->held) due[stream_name(*work)].emplace(work->due, key);
+        if (work->held) return;
+        due[stream_name(*work)].emplace(work->due, key);
+        age[work->delay_told ? 1 : 0].emplace(work->born, key);
     }
 }
 
@@ -61,8 +64,13 @@ void MemoryState::apply(const MemoryDelta& delta) {
         last_event = std::max(last_event, event->id);
         if (!event->late) books.enter(event->kind);
     }
-    for (auto const& [name, value] : delta.notes)
-        notes.insert_or_assign(name, value);
+    for (auto const& [name, value] : delta.notes) {
+        if (value) {
+            notes.insert_or_assign(name, *value);
+        } else {
+            notes.erase(name);
+        }
+    }
     trim(delta.trim_to);
 }
 
@@ -76,7 +84,7 @@ Stock MemoryState::stock() const {
     Stock out;
     out.books = books;
     out.queued = out.works = works.size();
-    std::size_t places = 0;
+    std::size_t places = age[0].size() + age[1].size();
     for (auto const& [stream, queue] : due)
         places += queue.size();
     std::set<MessageId> alive;
@@ -89,9 +97,11 @@ Stock MemoryState::stock() const {
             continue;
         }
         auto const queue = due.find(stream_name(*work));
-        placed += queue != due.end() && queue->second.contains({work->due, key}) ? 1 : 0;
+        bool const queued = queue != due.end() && queue->second.contains({work->due, key});
+        bool const aged = age[work->delay_told ? 1 : 0].contains({work->born, key});
+        placed += (queued ? 1U : 0U) + (aged ? 1U : 0U);
+        out.in_order += queued && aged ? 1 : 0;
     }
-    out.in_order += placed;
     out.stray = places - placed;
     out.messages = envelopes.size();
     for (auto const& [id, envelope] : envelopes)

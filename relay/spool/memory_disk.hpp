@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -25,7 +27,7 @@ struct MemoryDelta {
     std::vector<std::pair<MessageId, KeptBody>> bodies;
     std::vector<std::pair<WorkKey, std::shared_ptr<const Work>>> works;
     std::vector<std::shared_ptr<const Event>> events;
-    std::vector<std::pair<std::string, std::string>> notes;
+    std::vector<std::pair<std::string, std::optional<std::string>>> notes;
     std::uint64_t trim_to = 0;
 };
 
@@ -36,6 +38,8 @@ struct MemoryState {
     std::map<WorkKey, std::shared_ptr<const Work>> works;
     /// Work that is not held, in the order in which it is handed out.
     std::map<std::string, std::set<std::pair<Time, WorkKey>>> due;
+    /// The same by birth; second: of whose delay the sender has been told.
+    std::array<std::set<std::pair<Time, WorkKey>>, 2> age;
     std::map<std::uint64_t, std::shared_ptr<const Event>> events;
     std::map<MessageId, std::vector<std::uint64_t>> story;
     std::map<std::string, std::string> notes;

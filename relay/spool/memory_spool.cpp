@@ -163,6 +163,21 @@ Task<Result<std::vector<Work>>> MemorySpool::due(std::string stream,
     co_return out;
 }
 
+Task<Result<std::vector<Work>>> MemorySpool::aged(bool told,
+                                                  Time until,
+                                                  DueCursor after,
+                                                  unsigned max) {
+    if (auto const ok = core_->store.usable(); !ok) co_return std::unexpected(ok.error());
+    auto const& state = core_->store.now();
+    auto const& index = state.age[told ? 1 : 0];
+    std::vector<Work> out;
+    auto at = index.upper_bound({after.due, after.key});
+    for (; at != index.end() && at->first <= until && out.size() < max; ++at) {
+        out.push_back(*state.works.at(at->second));
+    }
+    co_return out;
+}
+
 Task<Result<StoredMail>> MemorySpool::mail(MessageId id) {
     if (auto const ok = core_->store.usable(); !ok) co_return std::unexpected(ok.error());
     auto const& state = core_->store.now();
@@ -233,6 +248,25 @@ Task<Result<std::string>> MemorySpool::note(std::string name) {
     auto const found = notes.find(name);
     if (found == notes.end()) co_return failure(Fault::not_found, "no note " + name);
     co_return found->second;
+}
+
+Task<Result<void>> MemorySpool::drop_note(std::string name) {
+    MemoryDelta delta;
+    delta.notes.emplace_back(std::move(name), std::nullopt);
+    co_return core_->store.put(std::move(delta));
+}
+
+Task<Result<std::vector<Note>>> MemorySpool::notes(std::string prefix,
+                                                   std::string after,
+                                                   unsigned max) {
+    if (auto const ok = core_->store.usable(); !ok) co_return std::unexpected(ok.error());
+    auto const& all = core_->store.now().notes;
+    std::vector<Note> out;
+    auto at = after < prefix ? all.lower_bound(prefix) : all.upper_bound(after);
+    for (; at != all.end() && at->first.starts_with(prefix) && out.size() < max; ++at) {
+        out.push_back({at->first, at->second});
+    }
+    co_return out;
 }
 
 Task<Result<Stock>> MemorySpool::stock() {

@@ -33,6 +33,10 @@ class MemorySpool final : public Spool {
     Task<Result<Body>> body(MessageId id) override;
     Task<Result<Envelope>> envelope(MessageId id) override;
     Task<Result<std::vector<StreamSummary>>> summary() override;
+    Task<Result<std::vector<Work>>> aged(bool told,
+                                         Time until,
+                                         DueCursor after,
+                                         unsigned max) override;
     Task<Result<std::vector<Work>>> due(std::string stream,
                                         Time until,
                                         DueCursor after,
@@ -44,6 +48,10 @@ class MemorySpool final : public Spool {
     Task<Result<void>> trim(std::uint64_t up_to) override;
     Task<Result<void>> put_note(std::string name, std::string value) override;
     Task<Result<std::string>> note(std::string name) override;
+    Task<Result<void>> drop_note(std::string name) override;
+    Task<Result<std::vector<Note>>> notes(std::string prefix,
+                                          std::string after,
+                                          unsigned max) override;
     Task<Result<Stock>> stock() override;
     MessageId last_id() const override;
     SpoolHealth health() const override;

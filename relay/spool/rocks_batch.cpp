@@ -94,6 +94,7 @@ void RocksBatch::append(const NewMail& mail, Committed& out) {
     for (auto const& work : mail.works) {
         put_work({work, recipients});
         put_due(work);
+        put_age(work);
         put_event(received_event(envelope, work.key.index), work.key, out);
         ledger_.books.enter(EventKind::received);
         ++ledger_.queued;
@@ -128,6 +129,12 @@ void RocksBatch::change(const Batch::Change& change, Committed& out) {
         drop_due(before->work);
         put_due(after.work);
     }
+    bool const same_age = before->work.held == after.work.held &&
+                          age_key(before->work) == age_key(after.work);
+    if (!same_age) {
+        drop_age(before->work);
+        put_age(after.work);
+    }
     put_work(after);
     if (change.event) put_event(*change.event, change.work.key, out);
 }
@@ -136,6 +143,7 @@ void RocksBatch::finish(const Batch::Finish& finish, Committed& out) {
     auto const* const before = current(finish.key, finish.version, out);
     if (before == nullptr) return;
     drop_due(before->work);
+    drop_age(before->work);
     drop(Family::work, work_key(finish.key));
     auto const recipients = before->recipients;
     auto event = finish.event;
@@ -179,6 +187,16 @@ void RocksBatch::drop_due(const Work& work) {
     drop_once(Family::due, due_key(work));
 }
 
+void RocksBatch::put_age(const Work& work) {
+    if (work.held) return;
+    due_keys_.push_back(age_key(work));
+    put(Family::age, due_keys_.back(), {});
+}
+
+void RocksBatch::drop_age(const Work& work) {
+    if (!work.held) drop_once(Family::age, age_key(work));
+}
+
 void RocksBatch::put_event(Event event, const WorkKey& key, Committed& out) {
     event.id = ++ledger_.last_event;
     event.message = key.message;
@@ -188,8 +206,12 @@ void RocksBatch::put_event(Event event, const WorkKey& key, Committed& out) {
     out.events.push_back(std::move(event));
 }
 
-void RocksBatch::put_note(const std::string& name, const std::string& value) {
-    put(Family::ledger, "note:" + name, value);
+void RocksBatch::put_note(const std::string& name, const std::optional<std::string>& value) {
+    if (value) {
+        put(Family::ledger, note_key(name), *value);
+    } else {
+        drop(Family::ledger, note_key(name));
+    }
 }
 
 Result<std::uint64_t> RocksBatch::trim(std::uint64_t from, std::uint64_t up_to) {

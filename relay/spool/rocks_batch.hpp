@@ -20,7 +20,8 @@ class RocksBatch {
     /// All of one batch, or nothing of it. Failure: invalid, corrupt, broken (a record that it
     /// depends on cannot be read).
     Result<Committed> add(const Batch& batch);
-    void put_note(const std::string& name, const std::string& value);
+    /// No value: it is removed.
+    void put_note(const std::string& name, const std::optional<std::string>& value);
     /// Drops events after `from` and up to `up_to`, at most some thousand; says how far it came,
     /// which is `up_to` when nothing is left.
     Result<std::uint64_t> trim(std::uint64_t from, std::uint64_t up_to);
@@ -46,6 +47,8 @@ class RocksBatch {
     void put_work(const WorkRecord& record);
     void put_due(const Work& work);
     void drop_due(const Work& work);
+    void put_age(const Work& work);
+    void drop_age(const Work& work);
     void put_event(Event event, const WorkKey& key, Committed& out);
     void one_less(const WorkKey& key, std::uint16_t recipients);
     void put(Family family, const std::string& key, const std::string& value);

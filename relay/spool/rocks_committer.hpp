@@ -27,7 +27,8 @@ class RocksCommitter {
   public:
     struct Request {
         Batch batch;
-        std::optional<std::pair<std::string, std::string>> note;
+        /// Its name and value; without a value it is removed.
+        std::optional<std::pair<std::string, std::optional<std::string>>> note;
         std::uint64_t trim_to = 0;
         std::move_only_function<void(Result<Committed>)> done;
         boost::asio::any_io_executor home;  ///< where `done` is called

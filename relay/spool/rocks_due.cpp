@@ -49,10 +49,19 @@ Place parse(std::string_view key) {
             parse_work_key(tail.substr(8))};
 }
 
+/// No stream's line begins like these: a domain holds no STX.
+std::string age_line(bool told) {
+    return told ? "\2t" : "\2n";
+}
+
 }  // namespace
 
 std::string due_key(const Work& work) {
     return place(stream_name(work) + (work.held ? held : waiting), work.due, work.key);
+}
+
+std::string age_key(const Work& work) {
+    return place(age_line(work.delay_told), work.born, work.key);
 }
 
 std::string encode_born(Time born) {
@@ -96,12 +105,27 @@ Result<std::vector<Work>> RocksDue::due(const std::string& stream,
                                         Time until,
                                         const DueCursor& after,
                                         unsigned max) {
-    auto const prefix = stream + waiting;
+    return page(Family::due, stream + waiting, until, after, max);
+}
+
+Result<std::vector<Work>> RocksDue::aged(bool told,
+                                         Time until,
+                                         const DueCursor& after,
+                                         unsigned max) {
+    return page(Family::age, age_line(told), until, after, max);
+}
+
+Result<std::vector<Work>> RocksDue::page(Family family,
+                                         const std::string& prefix,
+                                         Time until,
+                                         const DueCursor& after,
+                                         unsigned max) {
     auto const cursor = place(prefix, after.due, after.key);
     bool const whole = after.due == Time{} && after.key == WorkKey{};
     auto const low = begin_scan(prefix);
     auto const from = std::max(low, cursor);
-    auto const end = stream + held;  // the byte after `waiting`
+    auto end = prefix;
+    ++end.back();  // no line ends in the last byte there is
 
     // Index and records are read as of one moment, so a page is short only at the end of the queue.
     rocksdb::ManagedSnapshot moment(&store_.db());
@@ -111,7 +135,7 @@ Result<std::vector<Work>> RocksDue::due(const std::string& stream,
         until == never ? end : place(prefix, until, {MessageId{UINT64_MAX}, UINT16_MAX}) + '\0';
     rocksdb::Slice const bound(upper);
     options.iterate_upper_bound = &bound;
-    auto const at = store_.iterate(Family::due, options);
+    auto const at = store_.iterate(family, options);
     std::vector<WorkKey> keys;
     std::string first_seen;
     for (at->Seek(from); at->Valid() && keys.size() < max; at->Next()) {

@@ -94,6 +94,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> family_options(std::uint64_t disk_s
             {"work", base},
             {"left", base},
             {"due", base},
+            {"age", base},
             {"event", base},
             {"story", base}};
 }

@@ -8,6 +8,7 @@
 
 #include "common/base/planted.hpp"
 #include "common/net/thread_work_pool.hpp"
+#include "relay/spool/rocks_age.hpp"
 #include "relay/spool/rocks_committer.hpp"
 #include "relay/spool/rocks_stock.hpp"
 #include "relay/spool/spool_directory.hpp"
@@ -52,6 +53,13 @@ class RocksSpool final : public Spool {
                 return due_->due(stream, until, after, max);
             });
     }
+    Task<Result<std::vector<Work>>> aged(bool told,
+                                         Time until,
+                                         DueCursor after,
+                                         unsigned max) override {
+        return read<std::vector<Work>>(
+            quick_, [this, told, until, after, max] { return due_->aged(told, until, after, max); });
+    }
     Task<Result<StoredMail>> mail(MessageId id) override {
         return read<StoredMail>(quick_, [this, id] { return store_->mail(id); });
     }
@@ -70,8 +78,17 @@ class RocksSpool final : public Spool {
     }
     Task<Result<std::string>> note(std::string name) override {
         return read<std::string>(quick_, [this, name = std::move(name)] {
-            return store_->get(Family::ledger, "note:" + name, "note " + name);
+            return store_->get(Family::ledger, note_key(name), "note " + name);
         });
+    }
+    Task<Result<void>> drop_note(std::string name) override;
+    Task<Result<std::vector<Note>>> notes(std::string prefix,
+                                          std::string after,
+                                          unsigned max) override {
+        return read<std::vector<Note>>(
+            quick_, [this, prefix = std::move(prefix), after = std::move(after), max] {
+                return store_->notes(prefix, after, max);
+            });
     }
     Task<Result<Stock>> stock() override {
         return read<Stock>(counts_, [this] { return take_stock(*store_); });
@@ -121,6 +138,7 @@ Result<void> RocksSpool::recover(std::shared_ptr<rocksdb::FileSystem> files) {
     auto store = RocksStore::open(directory_.store(), directory_.disk_size(), std::move(files));
     if (!store) return std::unexpected(store.error());
     store_ = std::move(*store);
+    if (auto const ok = index_ages(*store_); !ok) return std::unexpected(ok.error());
     auto const ledger = store_->ledger();
     if (!ledger) return std::unexpected(ledger.error());
     RocksCommitter::Start start{.ledger = {}, .mark = &mark_, .alarm = {}};
@@ -187,6 +205,14 @@ Task<Result<void>> RocksSpool::trim(std::uint64_t up_to) {
 Task<Result<void>> RocksSpool::put_note(std::string name, std::string value) {
     RocksCommitter::Request request;
     request.note.emplace(std::move(name), std::move(value));
+    auto const done = co_await submit(std::move(request));
+    if (!done) co_return std::unexpected(done.error());
+    co_return Result<void>{};
+}
+
+Task<Result<void>> RocksSpool::drop_note(std::string name) {
+    RocksCommitter::Request request;
+    request.note.emplace(std::move(name), std::nullopt);
     auto const done = co_await submit(std::move(request));
     if (!done) co_return std::unexpected(done.error());
     co_return Result<void>{};

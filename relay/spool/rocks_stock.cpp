@@ -77,6 +77,7 @@ class Count {
             if (!record) return std::unexpected(record.error());
             ++stock_.works;
             wanted_.add(due_key(record->work));
+            if (!record->work.held) wanted_.add(age_key(record->work));
             for (; message->Valid() && id_at(*message) < key.message; message->Next())
                 pass(id_at(*message), last);
             if (!message->Valid() || id_at(*message) != key.message) {
@@ -98,33 +99,49 @@ class Count {
     }
 
     Result<void> queues() {
-        auto const at = walk(Family::due);
-        for (; at->Valid(); at->Next())
-            places_.add(view(at->key()));
-        return ended(*at);
+        for (auto const family : {Family::due, Family::age}) {
+            auto const at = walk(family);
+            for (; at->Valid(); at->Next())
+                places_.add(view(at->key()));
+            if (auto const ok = ended(*at); !ok) return ok;
+        }
+        return {};
     }
 
     /// Something is wrong: one by one.
     Result<void> compare() {
         stock_.in_order = 0;
+        std::uint64_t theirs = 0;
         auto const work = walk(Family::work);
         for (; work->Valid(); work->Next()) {
             auto const key = parse_work_key(view(work->key()));
             auto const record = decode_work(key, view(work->value()));
             if (!record) return std::unexpected(record.error());
-            rocksdb::PinnableSlice ignored;
-            auto const status = store_.db().Get(
-                options_, store_.family(Family::due), due_key(record->work), &ignored);
-            if (status.ok()) {
+            auto const due = stands(Family::due, due_key(record->work));
+            if (!due) return std::unexpected(due.error());
+            auto aged = Result<bool>(true);
+            if (!record->work.held) {
+                aged = stands(Family::age, age_key(record->work));
+                if (!aged) return std::unexpected(aged.error());
+                theirs += *aged ? 1 : 0;
+            }
+            theirs += *due ? 1 : 0;
+            if (*due && *aged) {
                 ++stock_.in_order;
-            } else if (status.IsNotFound()) {
-                example(name_of(key));
             } else {
-                return std::unexpected(store_failure(status, "counting"));
+                example(name_of(key));
             }
         }
-        stock_.stray = places_.count - stock_.in_order;
+        stock_.stray = places_.count - theirs;
         return ended(*work);
+    }
+
+    Result<bool> stands(Family family, const std::string& key) const {
+        rocksdb::PinnableSlice ignored;
+        auto const status = store_.db().Get(options_, store_.family(family), key, &ignored);
+        if (status.ok()) return true;
+        if (status.IsNotFound()) return false;
+        return std::unexpected(store_failure(status, "counting"));
     }
 
     const RocksStore& store_;

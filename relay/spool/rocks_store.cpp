@@ -68,6 +68,10 @@ WorkKey parse_work_key(std::string_view key) {
     return {MessageId{read_be64(key.substr(0, 8))}, read_be16(key.substr(8))};
 }
 
+std::string note_key(const std::string& name) {
+    return "note:" + name;
+}
+
 MessageId parse_message_key(std::string_view key) {
     MILLRACE_CHECK(key.size() == message_key_size);
     return MessageId{read_be64(key)};
@@ -153,6 +157,23 @@ Result<Ledger> RocksStore::ledger(const rocksdb::Snapshot* moment) const {
     if (status.IsNotFound()) return Ledger{};
     if (!status.ok()) return std::unexpected(store_failure(status, "reading the ledger"));
     return decode_ledger(bytes);
+}
+
+Result<std::vector<Note>> RocksStore::notes(const std::string& prefix,
+                                            const std::string& after,
+                                            unsigned max) const {
+    std::vector<Note> out;
+    auto const from = note_key(std::max(prefix, after));
+    auto const whole = note_key(prefix);
+    auto const at = iterate(Family::ledger, reading());
+    for (at->Seek(from); at->Valid() && out.size() < max; at->Next()) {
+        if (!at->key().starts_with(whole)) break;
+        auto name = std::string(view(at->key()).substr(note_key("").size()));
+        if (name <= after) continue;
+        out.push_back({std::move(name), at->value().ToString()});
+    }
+    if (!at->status().ok()) return std::unexpected(store_failure(at->status(), "reading notes"));
+    return out;
 }
 
 Result<Body> RocksStore::body(MessageId id) const {

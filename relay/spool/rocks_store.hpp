@@ -22,6 +22,7 @@ enum class Family : std::size_t {
     work,     ///< id index -> work
     left,     ///< id -> unfinished recipients; only for messages with several
     due,      ///< destination NUL due id index -> born; SOH instead of NUL when held
+    age,      ///< STX `n` born id index -> nothing; `t`: its sender has been told of the delay
     event,    ///< event id -> event
     story,    ///< message id, event id -> nothing
     count,
@@ -30,9 +31,12 @@ enum class Family : std::size_t {
 std::string message_key(MessageId id);
 std::string work_key(const WorkKey& key);
 std::string due_key(const Work& work);
+/// For work that is not held.
+std::string age_key(const Work& work);
 /// The value of an entry in `due`.
 std::string encode_born(Time born);
 Time decode_born(std::string_view value);
+std::string note_key(const std::string& name);
 std::string event_key(std::uint64_t id);
 std::string story_key(MessageId message, std::uint64_t event);
 WorkKey parse_work_key(std::string_view key);
@@ -65,6 +69,9 @@ class RocksStore {
     Result<std::string> get(Family family, const std::string& key, std::string_view what) const;
     /// As of `moment`; none: now.
     Result<Ledger> ledger(const rocksdb::Snapshot* moment = nullptr) const;
+    Result<std::vector<Note>> notes(const std::string& prefix,
+                                    const std::string& after,
+                                    unsigned max) const;
 
     Result<Body> body(MessageId id) const;
     Result<Envelope> envelope(MessageId id) const;

@@ -32,8 +32,8 @@ struct Work {
         1;               ///< grows with every change; a writer with an old version changes nothing
     Time born{};         ///< copy of Envelope::born: expiry without reading the envelope
     Time first_tried{};  ///< zero before the first attempt
-    std::uint8_t slot = 0;  ///< which of the sources (relay/schedule): fixed when it is taken over, so
-                            ///< that a retry comes from where the first attempt came from
+    std::uint8_t slot = 0;  ///< which of the sources (relay/schedule): fixed with the first
+                            ///< attempt, so that a retry comes from where that one came from
     std::uint8_t starts = 0;  ///< attempts begun and never finished (poison guard)
     bool delay_told = false;  ///< the one delay DSN has been written
     Class klass = Class::transactional;
@@ -93,6 +93,12 @@ struct StreamSummary {
 struct DueCursor {
     Time due{};
     WorkKey key;
+};
+
+/// A small named value.
+struct Note {
+    std::string name, value;
+    bool operator==(const Note&) const = default;
 };
 
 struct StoredMail {
@@ -158,6 +164,12 @@ class Spool {
                                                 Time until,
                                                 DueCursor after,
                                                 unsigned max) = 0;
+    /// Work born at or before `until`, oldest first, after the cursor (its `due` is the `born` of the
+    /// last one); never held work. told: that of whose delay the sender has been told; else the rest.
+    virtual Task<Result<std::vector<Work>>> aged(bool told,
+                                                 Time until,
+                                                 DueCursor after,
+                                                 unsigned max) = 0;
     /// One message with its unfinished work. not_found when it is finished or never was.
     virtual Task<Result<StoredMail>> mail(MessageId id) = 0;
     /// Work that matches, in order of (message, index), after `after`; for people, not for the hot
@@ -176,6 +188,12 @@ class Spool {
     /// Small named values that survive restart: cursors, token levels. Not atomic with commit().
     virtual Task<Result<void>> put_note(std::string name, std::string value) = 0;
     virtual Task<Result<std::string>> note(std::string name) = 0;
+    /// Also when there is none of that name.
+    virtual Task<Result<void>> drop_note(std::string name) = 0;
+    /// Notes whose names begin with `prefix`, by name, after the name `after`.
+    virtual Task<Result<std::vector<Note>>> notes(std::string prefix,
+                                                  std::string after,
+                                                  unsigned max) = 0;
 
     /// The books, and everything counted anew, as of one moment. Reads all records but bodies and
     /// events: seconds for each million of recipients, beside everything else.

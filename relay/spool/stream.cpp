@@ -18,7 +18,7 @@ std::string stream_name(const Work& work) {
     if (work.sender_domain.empty()) return name;
     name += separator;
     name += work.klass == Class::bulk ? 'b' : 't';
-    name += static_cast<char>(slot_base + work.slot % 16);
+    name += static_cast<char>(slot_base + work.slot % (slots * ranks));
     append(name, work.account);
     name += separator;
     append(name, work.sender_domain);
@@ -31,7 +31,8 @@ StreamKey parse_stream(std::string_view name) {
     key.destination = name.substr(0, first);
     if (first == std::string_view::npos || name.size() < first + 3) return key;
     key.klass = name[first + 1] == 'b' ? Class::bulk : Class::transactional;
-    key.slot = static_cast<std::uint8_t>(name[first + 2] - slot_base);
+    key.slot = static_cast<std::uint8_t>(static_cast<std::uint8_t>(name[first + 2] - slot_base) %
+                                         (slots * ranks));
     auto const rest = name.substr(first + 3);
     auto const second = rest.find(separator);
     key.account = rest.substr(0, second);

@@ -123,6 +123,14 @@ TEST_F(SpoiltStore, SoundRecordsAddUp) {
     EXPECT_EQ(found(), "");
 }
 
+// Goal: mail that nobody would give up when its time is over is found, too.
+TEST_F(SpoiltStore, ARecipientWithoutAnAgeIsFound) {
+    drop(Family::age, age_key(mail(3).works.at(0)));
+    auto const what = found();
+    EXPECT_TRUE(what.starts_with("1 queued recipients stand in no queue")) << what;
+    EXPECT_NE(what.find(MessageId{3}.text() + " recipient 0"), what.npos) << what;
+}
+
 // Goal: mail that nobody would ever try again is found, and `hold` and `release` mend it.
 TEST_F(SpoiltStore, ARecipientInNoQueueIsFoundAndMended) {
     auto const lost = mail(2).works.at(1);
@@ -153,7 +161,7 @@ TEST_F(SpoiltStore, AMissingRecipientIsFound) {
     drop(Family::work, work_key({MessageId{3}, 0}));
     auto const what = found();
     EXPECT_NE(what.find("4 recipients should be queued, and 3 are there"), what.npos) << what;
-    EXPECT_NE(what.find("1 places in queues are of nobody"), what.npos) << what;
+    EXPECT_NE(what.find("2 places in queues are of nobody"), what.npos) << what;
     EXPECT_NE(what.find("1 stored messages have no recipient left"), what.npos) << what;
 }
 

@@ -34,6 +34,9 @@ class SpoolUnderTest {
 };
 
 using MakeSpool = std::function<std::unique_ptr<SpoolUnderTest>()>;
+using Spools = testing::internal::ParamGenerator<std::pair<std::string, MakeSpool>>;
+/// All of them.
+Spools spools_under_test();
 
 /// Fixture of the suite that every spool passes (spool_contract.cpp).
 class SpoolContract : public testing::TestWithParam<std::pair<std::string, MakeSpool>> {

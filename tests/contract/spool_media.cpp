@@ -91,14 +91,17 @@ class RocksMedium final : public SpoolUnderTest {
     bool full_ = false;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Spools,
-    SpoolContract,
-    testing::Values(
+}  // namespace
+
+Spools spools_under_test() {
+    return testing::Values(
         std::pair<std::string, MakeSpool>("Memory",
                                           [] { return std::make_unique<MemoryMedium>(); }),
-        std::pair<std::string, MakeSpool>("Rocks", [] { return std::make_unique<RocksMedium>(); })),
-    [](auto const& info) { return info.param.first; });
+        std::pair<std::string, MakeSpool>("Rocks", [] { return std::make_unique<RocksMedium>(); }));
+}
 
-}  // namespace
+INSTANTIATE_TEST_SUITE_P(Spools, SpoolContract, spools_under_test(), [](auto const& info) {
+    return info.param.first;
+});
+
 }  // namespace millrace::relay
