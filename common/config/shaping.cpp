@@ -64,6 +64,7 @@ Result<ReplyRule> read_reply(const Node& node) {
     t.text("axis", rule.axis, Form{"an axis"}, {});
     t.duration("pause", pause.value, {seconds(1), hours(24 * 7)}, {});
     t.yes_no("escalate", escalate.value, {});
+    t.yes_no("defer", rule.defer, {});
     t.texts("example", rule.example, Form{"replies"}, {});
     auto const lines =
         noting(std::move(t), {{"pause", &pause.given}, {"escalate", &escalate.given}});
@@ -127,12 +128,6 @@ Result<ProviderRule> read_provider(const Node& node) {
     }
     std::erase_if(plain.children, [](const Node& child) { return child.name == "replies"; });
     if (auto read = read_settings(plain, lines); !read) return std::unexpected(read.error());
-    if (per_hour.get() || per_day.get()) {
-        return objection(node,
-                         fmt::format("{}: limits in an hour or a day are not kept yet: give "
-                                     "messages_per_second instead, 10000 an hour are 2.7",
-                                     per_hour.get() ? "messages_per_hour" : "messages_per_day"));
-    }
     rule.connections = connections.get();
     rule.messages_per_connection = per_connection.get();
     rule.messages_per_second = per_second.get();

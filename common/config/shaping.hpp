@@ -31,6 +31,7 @@ struct ReplyRule {
     std::string axis;                  ///< on whom it falls; empty: as the type and the reply say
     std::optional<Duration> pause;     ///< the first pause for this cause
     std::optional<bool> escalate;      ///< whether the next pause for the same cause is longer
+    bool defer = false;                ///< a permanent code of it is meant for the time being
     std::vector<std::string> example;  ///< replies that prove it; at least one
     bool operator==(const ReplyRule&) const = default;
 };

@@ -176,6 +176,20 @@ Result<Pattern> Pattern::compile(const config::ReplyRule& rule, const std::strin
                         "out",
                         rule.type));
     }
+    if (rule.defer) {
+        bool const permanent = std::ranges::any_of(
+            rule.example, [](const std::string& example) { return example.starts_with('5'); });
+        if (!is_limit(*blame)) {
+            return wrong(fmt::format(
+                "defer is for limits (connections, rate, messages-per-connection) and not for type "
+                "\"{}\": leave it out, or change the type",
+                rule.type));
+        }
+        if (!permanent) {
+            return wrong("defer has no effect on replies that begin with 4, and no example begins "
+                         "with 5: give one, or leave it out");
+        }
+    }
     if (rule.pause) pattern.typed_.pause = *rule.pause;
     if (rule.escalate) pattern.typed_.escalate = *rule.escalate;
     if (rule.example.empty() || rule.example.size() > examples_max) {
@@ -186,6 +200,7 @@ Result<Pattern> Pattern::compile(const config::ReplyRule& rule, const std::strin
     }
     pattern.phrases_ = *std::move(phrases);
     pattern.codes_ = *codes;
+    pattern.defers_ = rule.defer;
     pattern.provider_ = provider;
     pattern.place_ = rule.place;
     pattern.examples_ = rule.example;
@@ -224,7 +239,8 @@ Typed Pattern::meaning(const ReplyText& reply, std::string_view sender_domain) c
         auto const named = axis_in(reply.said, sender_domain);
         if (named && can_fall_on(typed.blame, *named)) typed.axis = *named;
     }
-    if (pauses(typed.blame) && reply.code < 500) {
+    typed.defers = defers_ && reply.code >= 500;
+    if (pauses(typed.blame) && (reply.code < 500 || typed.defers)) {
         typed.pause = std::max(typed.pause, asked_pause(reply.said));
     }
     return typed;

@@ -48,6 +48,7 @@ class Pattern {
     std::optional<Enhanced> enhanced_;
     Typed typed_;
     bool axis_given_ = false;
+    bool defers_ = false;
     std::string label_;
     std::string provider_;
     config::Place place_;

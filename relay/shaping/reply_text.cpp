@@ -176,7 +176,9 @@ ReplyText read_reply(unsigned code, std::string_view enhanced, std::string_view 
     while (!rest.empty()) {
         auto word = rest.substr(0, rest.find(' '));
         rest.remove_prefix(std::min(rest.size(), word.size() + 1));
-        if (word == number) continue;
+        // `try again in 450 seconds` has nothing to do with the code.
+        auto const next = rest.substr(0, rest.find(' '));
+        if (word == number && (reply.said.empty() || enhanced_code(next))) continue;
         if (word.size() > 4 && word.starts_with(number) && word[3] == '-') word.remove_prefix(4);
         if (reply.enhanced && enhanced_code(word) == reply.enhanced) continue;
         if (!reply.said.empty()) reply.said += ' ';

@@ -31,6 +31,9 @@ struct Typed {
     /// The first pause for this cause, at least so long; zero: the controller's own time constant.
     Duration pause{};
     bool escalate = true;  ///< the next pause for the same cause is longer
+    /// A limit that this receiver tells with a permanent code (`550 Ip frequency limited`): the
+    /// message waits as for any limit, against RFC 5321 §4.2.1. On the word of the one rule only.
+    bool defers = false;
     std::string rule;  ///< `google: 421 4.7.28 "spf domain"`, `general: "greylist"`; empty: none
     bool operator==(const Typed&) const = default;
 

@@ -45,6 +45,17 @@ std::string refusal(const std::string& text) {
     return faults.empty() ? "in order" : faults.front();
 }
 
+TEST(BrokenRules, what_cannot_be_deferred) {
+    auto const rule = [](const std::string& rest) {
+        return refusal("replies = ( { says = \"hello moon\"; defer = true; " + rest + " } );");
+    };
+    EXPECT_NE(rule("type = \"content\"; example = \"550 hello moon\";").find("defer is for limits"),
+              std::string::npos);
+    EXPECT_NE(rule("type = \"rate\"; example = \"450 hello moon\";").find("defer has no effect"),
+              std::string::npos);
+    EXPECT_EQ(rule("type = \"rate\"; example = \"550 hello moon\";"), "in order");
+}
+
 TEST(BrokenRules, form) {
     EXPECT_EQ(refusal("provider = ();"),
               "x.conf:1: unknown setting provider: a rule file has providers = ( … ) and replies = "

@@ -126,6 +126,7 @@ TEST(Types, a_time_that_the_reply_asks_for_is_the_least) {
     };
     EXPECT_EQ(pause(450, "Greylisted for 5 minutes"), 5min);
     EXPECT_EQ(pause(450, "Greylisted, try again in 300 seconds"), 300s);
+    EXPECT_EQ(pause(450, "Greylisted, try again in 450 seconds"), 450s);
     EXPECT_EQ(pause(421, "Rate limit. Wait 2 hours"), 2h);
     EXPECT_EQ(pause(421, "Rate limit. Retry in 30s."), 30s);
     EXPECT_EQ(pause(421, "Rate limit of 100 messages in 60 seconds"), 0s);
