@@ -60,6 +60,20 @@ std::optional<Address> read_address(std::string_view rdata) {
     return {};
 }
 
+std::string reverse_name(const Address& address) {
+    std::string name;
+    if (address.is_v4()) {
+        auto const bytes = address.to_v4().to_bytes();
+        for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte)
+            name += fmt::format("{}.", *byte);
+        return name + "in-addr.arpa";
+    }
+    auto const bytes = address.to_v6().to_bytes();
+    for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte)
+        name += fmt::format("{:x}.{:x}.", *byte & 15U, *byte >> 4U);
+    return name + "ip6.arpa";
+}
+
 std::optional<std::string> read_txt(std::string_view rdata) {
     std::string text;
     if (rdata.empty()) return {};

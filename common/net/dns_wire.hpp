@@ -20,4 +20,7 @@ std::optional<Address> read_address(std::string_view rdata);
 /// The character strings of a TXT record, joined without anything between (RFC 7208 §3.3).
 std::optional<std::string> read_txt(std::string_view rdata);
 
+/// Where the names of an address stand (RFC 1035 §3.5, RFC 3596 §2.5): `1.2.0.192.in-addr.arpa`.
+std::string reverse_name(const Address& address);
+
 }  // namespace millrace

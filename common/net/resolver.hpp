@@ -44,6 +44,8 @@ class Resolver {
     /// A and AAAA together. temporary only if both are, or one is and the other is empty.
     virtual Task<DnsAnswer<Address>> addresses(std::string host) = 0;
     virtual Task<DnsAnswer<std::string>> txt(std::string name) = 0;
+    /// The names that an address maps back to (PTR), as MxRecord::host has them.
+    virtual Task<DnsAnswer<std::string>> names(Address address) = 0;
 };
 
 }  // namespace millrace

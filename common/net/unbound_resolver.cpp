@@ -17,7 +17,7 @@ namespace millrace {
 namespace {
 
 // RFC 1035 §3.2.2, RFC 3596 §2.1.
-constexpr int type_a = 1, type_mx = 15, type_txt = 16, type_aaaa = 28;
+constexpr int type_a = 1, type_ptr = 12, type_mx = 15, type_txt = 16, type_aaaa = 28;
 constexpr int class_in = 1;
 
 /// One answer without its type.
@@ -172,6 +172,9 @@ Result<void> UnboundResolver::Core::configure() {
     for (const char* local : {"test", "home.arpa", "internal"}) {
         if (auto ok = set("domain-insecure:", local); !ok) return ok;
     }
+    // Nor does unbound ask for names of private addresses, unless it is told to.
+    if (auto ok = set("unblock-lan-zones:", "yes"); !ok) return ok;
+    if (auto ok = set("insecure-lan-zones:", "yes"); !ok) return ok;
     for (const Endpoint& server : settings_.servers) {
         const std::string text = server.address.to_string() + "@" + std::to_string(server.port);
         if (const int error = ub_ctx_set_fwd(context_, text.c_str()); error != 0) {
@@ -339,6 +342,13 @@ Task<DnsAnswer<std::string>> UnboundResolver::txt(std::string name) {
     const auto question = core->begin(std::move(name), type_txt);
     const Reply reply = co_await Core::finish(core, question);
     co_return typed<std::string>(reply, read_txt);
+}
+
+Task<DnsAnswer<std::string>> UnboundResolver::names(Address address) {
+    const auto core = core_;
+    const auto question = core->begin(reverse_name(address), type_ptr);
+    const Reply reply = co_await Core::finish(core, question);
+    co_return typed<std::string>(reply, read_dns_name);
 }
 
 Task<DnsAnswer<Address>> UnboundResolver::addresses(std::string host) {

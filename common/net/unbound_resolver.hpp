@@ -31,6 +31,7 @@ class UnboundResolver final : public Resolver {
     Task<DnsAnswer<MxRecord>> mx(std::string domain) override;
     Task<DnsAnswer<Address>> addresses(std::string host) override;
     Task<DnsAnswer<std::string>> txt(std::string name) override;
+    Task<DnsAnswer<std::string>> names(Address address) override;
 
     /// Whether answers are validated: for `doctor` and the log.
     bool validates() const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/net/dns_wire.hpp"
+
 namespace millrace::virtual_ {
 namespace {
 
@@ -33,6 +35,10 @@ void VirtualZones::add_mail_domain(const std::string& domain,
 
 void VirtualZones::add_null_mx(const std::string& domain) {
     names[domain].mx = {MxRecord{0, ""}};
+}
+
+void VirtualZones::add_reverse(const Address& address, const std::string& name) {
+    names[reverse_name(address)].ptr.push_back(lower(name));
 }
 
 template <class Record>
@@ -104,6 +110,10 @@ Task<DnsAnswer<MxRecord>> VirtualResolver::mx(std::string domain) {
 
 Task<DnsAnswer<Address>> VirtualResolver::addresses(std::string host) {
     return ask<Address>(std::move(host), &VirtualZones::Name::addresses, addresses_);
+}
+
+Task<DnsAnswer<std::string>> VirtualResolver::names(Address address) {
+    return ask<std::string>(reverse_name(address), &VirtualZones::Name::ptr, ptr_);
 }
 
 Task<DnsAnswer<std::string>> VirtualResolver::txt(std::string name) {

@@ -15,6 +15,7 @@ struct VirtualZones {
         std::vector<MxRecord> mx;
         std::vector<Address> addresses;
         std::vector<std::string> txt;
+        std::vector<std::string> ptr;
         std::string alias;  ///< a CNAME
         Duration ttl = std::chrono::hours(1);
         bool secure = false;
@@ -33,6 +34,8 @@ struct VirtualZones {
                          const Address& address);
     /// `domain. MX 0 .`: no mail here (RFC 7505).
     void add_null_mx(const std::string& domain);
+    /// `address` maps back to `name`.
+    void add_reverse(const Address& address, const std::string& name);
 };
 
 /// Asks VirtualZones, remembers answers as long as they say, and gives up after 30 seconds.
@@ -45,6 +48,7 @@ class VirtualResolver final : public Resolver {
     Task<DnsAnswer<MxRecord>> mx(std::string domain) override;
     Task<DnsAnswer<Address>> addresses(std::string host) override;
     Task<DnsAnswer<std::string>> txt(std::string name) override;
+    Task<DnsAnswer<std::string>> names(Address address) override;
 
   private:
     template <class Record>
@@ -69,6 +73,7 @@ class VirtualResolver final : public Resolver {
     Cache<MxRecord> mx_;
     Cache<Address> addresses_;
     Cache<std::string> txt_;
+    Cache<std::string> ptr_;
 };
 
 }  // namespace millrace::virtual_

@@ -49,7 +49,12 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
     bool ours = false;
     std::string our_trouble;  ///< the first
     for (const auto& target : targets) {
-        if (!options_.sources.reach(target.endpoint.address)) continue;
+        if (!options_.sources.reach(target.endpoint.address)) {
+            if (opened.tried == 0) {
+                opened.text = "the source has no address of a family that the server has";
+            }
+            continue;
+        }
         if (!may_send() || aborted_) {
             opened.refused = opened.tried == 0;
             opened.text = aborted_ ? "the relay is stopping" : "this machine may not send now";

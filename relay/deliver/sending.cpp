@@ -367,7 +367,8 @@ std::string Conversation::rcpt_command(const Recipient& recipient) const {
 
 RecipientOutcome Conversation::refusal(const Setback& why) const {
     RecipientOutcome outcome;
-    outcome.kind = why.code >= 500 ? OutcomeKind::bounced : OutcomeKind::deferred;
+    bool const final = why.code >= 500 && !why.typed.defers;
+    outcome.kind = final ? OutcomeKind::bounced : OutcomeKind::deferred;
     outcome.phase = why.phase;
     outcome.code = why.code;
     outcome.enhanced = enhanced_for(outcome.kind, why.enhanced, "5.0.0");

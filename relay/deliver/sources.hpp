@@ -2,11 +2,15 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/config/settings.hpp"
 #include "common/net/endpoint.hpp"
+#include "relay/schedule/source_pools.hpp"
 
 namespace millrace::relay {
+
+struct Route;
 
 /// An address we send from.
 struct SendingSource {
@@ -15,22 +19,37 @@ struct SendingSource {
     bool operator==(const SendingSource&) const = default;
 };
 
-/// The addresses we send from, by address family. Without any, the system chooses one for every
-/// target, as it always does for targets on loopback: those are reached from there only. Pure.
+/// The addresses we send from. Without any, the system chooses one for every target, as it does for
+/// targets on loopback where none of ours is there: those are reached from there only. Pure.
 class Sources {
   public:
-    /// `settings` is complete: at most one source of each family, all of them addresses.
+    /// `settings` is complete: all of them are addresses.
     static Sources from(const config::Relay& settings);
+    /// Those of one source: one, or one of each family. An unknown name, or the empty one: all.
+    Sources of(const std::string& name) const;
+    /// Nothing leaves from this one for the time being.
+    void leave_out(const Address& address);
 
     /// Whether a target may be tried at all: its family has a source, or there are none.
     bool reach(const Address& target) const;
     /// From where, and under which name.
     SendingSource towards(const Address& target) const;
     /// None configured: then whether IPv6 is used is said by relay.delivery.ipv6.
-    bool none() const { return !v4_ && !v6_; }
+    bool none() const { return !configured_; }
 
   private:
-    std::optional<SendingSource> v4_, v6_;
+    struct Entry {
+        std::string name;
+        Address address;
+        std::string hostname;
+    };
+    const Entry* find(const Address& target) const;
+
+    std::vector<Entry> all_;
+    bool configured_ = false;
 };
+
+/// How the servers of a route are reached.
+Families families_of(const Route& route);
 
 }  // namespace millrace::relay

@@ -15,7 +15,8 @@ using udp = asio::ip::udp;
 
 namespace {
 
-constexpr std::uint16_t type_a = 1, type_cname = 5, type_mx = 15, type_txt = 16, type_aaaa = 28;
+constexpr std::uint16_t type_a = 1, type_cname = 5, type_ptr = 12, type_mx = 15, type_txt = 16,
+                        type_aaaa = 28;
 
 std::string u16(unsigned value) {
     return {static_cast<char>(value >> 8), static_cast<char>(value)};
@@ -74,6 +75,10 @@ std::vector<std::string> records(const std::string& name,
     } else if (type == type_txt) {
         for (const std::string& text : zone.txt) {
             all.push_back(record(name, type, zone.ttl, txt_rdata(text)));
+        }
+    } else if (type == type_ptr) {
+        for (const auto& host : zone.ptr) {
+            all.push_back(record(name, type, zone.ttl, wire_name(host)));
         }
     } else if (type == type_a || type == type_aaaa) {
         for (const Address& address : zone.addresses) {

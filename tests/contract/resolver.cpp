@@ -30,6 +30,9 @@ virtual_::VirtualZones example_zones() {
     zones.names["broken.test"].fails = true;
     zones.names["text.test"].txt = {"v=spf1 -all", std::string(250, 'x')};
     zones.add_null_mx("never.test");
+    zones.add_reverse(address("192.0.2.9"), "only-address.test");
+    zones.add_reverse(address("2001:db8::2"), "A.two.test");
+    zones.add_reverse(address("2001:db8::2"), "b.two.test");
     return zones;
 }
 
@@ -119,6 +122,14 @@ Task<void> found(Resolver& resolver) {
     const auto six = co_await resolver.addresses("b.two.test");
     EXPECT_EQ(six.status, DnsStatus::found);
     EXPECT_EQ(six.records.size(), 1U);
+    const auto back = co_await resolver.names(address("192.0.2.9"));
+    EXPECT_EQ(back.records, std::vector<std::string>{"only-address.test"}) << back.detail;
+    auto names = co_await resolver.names(address("2001:db8::2"));
+    std::sort(names.records.begin(), names.records.end());
+    EXPECT_EQ(names.records, (std::vector<std::string>{"a.two.test", "b.two.test"}));
+    const auto nameless = co_await resolver.names(address("2001:db8::3"));
+    EXPECT_EQ(nameless.status, DnsStatus::no_name);
+    EXPECT_TRUE(nameless.records.empty());
     auto text = co_await resolver.txt("text.test");
     std::sort(text.records.begin(), text.records.end());
     EXPECT_EQ(text.records.size(), 2U);

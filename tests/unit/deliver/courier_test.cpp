@@ -461,14 +461,17 @@ TEST_F(CourierTest, sends_nothing_when_it_may_not) {
     EXPECT_EQ(messages.size(), 0U);
 }
 
-config::Relay from(std::vector<config::Source> sources) {
+config::Relay from(const char* address, const char* hostname) {
+    config::Source source;
+    source.address = address;
+    source.hostname = hostname;
     config::Relay relay;
-    relay.sources = std::move(sources);
+    relay.sources = {source};
     return relay;
 }
 
 TEST_F(CourierTest, sends_from_the_source_under_its_name) {
-    sources = Sources::from(from({{"192.0.2.2", "out2.example"}}));
+    sources = Sources::from(from("192.0.2.2", "out2.example"));
     ASSERT_TRUE(open({}).ok) << what_happened;
     EXPECT_TRUE(was_said("EHLO out2.example"));
     EXPECT_EQ(courier->source_ip(), "192.0.2.2");
@@ -482,7 +485,7 @@ TEST_F(CourierTest, without_a_source_the_system_chooses_and_it_is_told) {
 }
 
 TEST_F(CourierTest, a_source_that_cannot_be_bound_is_our_trouble) {
-    sources = Sources::from(from({{"192.0.2.99", "out.example"}}));
+    sources = Sources::from(from("192.0.2.99", "out.example"));
     auto const opened = open({});
     EXPECT_FALSE(opened.ok);
     EXPECT_TRUE(opened.ours);
@@ -492,7 +495,7 @@ TEST_F(CourierTest, a_source_that_cannot_be_bound_is_our_trouble) {
 }
 
 TEST_F(CourierTest, a_family_without_source_is_not_tried) {
-    sources = Sources::from(from({{"2001:db8::1", ""}}));
+    sources = Sources::from(from("2001:db8::1", ""));
     auto const opened = open({});
     EXPECT_FALSE(opened.ok);
     EXPECT_EQ(opened.tried, 0U);

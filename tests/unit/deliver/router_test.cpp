@@ -44,6 +44,7 @@ class TableResolver final : public Resolver {
         co_return none;
     }
     Task<DnsAnswer<std::string>> txt(std::string) override { co_return DnsAnswer<std::string>{}; }
+    Task<DnsAnswer<std::string>> names(Address) override { co_return DnsAnswer<std::string>{}; }
 
     void mx(const std::string& domain, std::vector<MxRecord> records, Duration ttl = 10min) {
         auto const status = records.empty() ? DnsStatus::no_data : DnsStatus::found;

@@ -12,9 +12,17 @@ Address ip(const char* text) {
     return boost::asio::ip::make_address(text);
 }
 
-Sources sources(std::vector<config::Source> list) {
+using List = std::vector<std::pair<const char*, const char*>>;
+
+/// Addresses with their names in EHLO; each is a source of its own, called like its address.
+Sources sources(const List& list) {
     config::Relay relay;
-    relay.sources = std::move(list);
+    for (auto const& [address, hostname] : list) {
+        config::Source source;
+        source.address = address;
+        source.hostname = hostname;
+        relay.sources.push_back(source);
+    }
     return Sources::from(relay);
 }
 
@@ -22,7 +30,7 @@ const char* const targets[] = {"198.51.100.1", "2001:db8::25", "127.0.0.1", "::1
 
 TEST(Sources, ReachTheFamiliesTheyHaveAndLoopback) {
     struct {
-        std::vector<config::Source> list;
+        List list;
         std::array<bool, 4> reached;
     } const cases[] = {
         {{}, {true, true, true, true}},
@@ -38,13 +46,28 @@ TEST(Sources, ReachTheFamiliesTheyHaveAndLoopback) {
     }
 }
 
-TEST(Sources, AreChosenByTheTargetsFamilyAndNeverForLoopback) {
+TEST(Sources, AreChosenByTheTargetsFamilyAndOnlyLoopbackOnesForLoopback) {
     auto const both = sources({{"192.0.2.1", "four"}, {"2001:db8::1", "six"}});
     EXPECT_EQ(both.towards(ip("198.51.100.1")), (SendingSource{ip("192.0.2.1"), "four"}));
     EXPECT_EQ(both.towards(ip("2001:db8::25")), (SendingSource{ip("2001:db8::1"), "six"}));
     EXPECT_EQ(both.towards(ip("::ffff:198.51.100.1")), (SendingSource{ip("192.0.2.1"), "four"}));
     for (const char* local : {"127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"})
         EXPECT_EQ(both.towards(ip(local)), SendingSource{}) << local;
+    auto const inside = sources({{"127.0.0.9", "here"}, {"192.0.2.1", "four"}});
+    EXPECT_EQ(inside.towards(ip("127.0.0.1")), (SendingSource{ip("127.0.0.9"), "here"}));
+    EXPECT_EQ(inside.towards(ip("::1")), SendingSource{});
+}
+
+TEST(Sources, OneOfThemHasItsOwnAddressesOnly) {
+    auto const all = sources({{"192.0.2.1", "a"}, {"192.0.2.2", "b"}});
+    auto second = all.of("192.0.2.2");
+    EXPECT_EQ(second.towards(ip("198.51.100.1")), (SendingSource{ip("192.0.2.2"), "b"}));
+    EXPECT_FALSE(second.reach(ip("2001:db8::25")));
+    // Without its address it does not become the system's choice.
+    second.leave_out(ip("192.0.2.2"));
+    EXPECT_FALSE(second.none());
+    EXPECT_FALSE(second.reach(ip("198.51.100.1")));
+    EXPECT_TRUE(second.reach(ip("127.0.0.1")));
 }
 
 TEST(Sources, AnyAddressOfAFamilyIsTheSystemsChoiceUnderThatName) {
