@@ -133,8 +133,9 @@ class Forecaster {
         s.limits = standing_.limits;
         s.retry = standing_.retry;
         s.idle_connection = standing_.idle_connection;
+        // Of several sources the first stands for all, so that mail may be through sooner.
         for (auto const& share : standing_.shares) {
-            s.notes[Scheduler::share_name(share.source, share.provider)] = share.note;
+            s.notes.try_emplace(Scheduler::share_name("", share.provider), share.note);
         }
         for (auto const& provider : cast_.providers()) {
             auto draw = provider.belief.draw(random);

@@ -25,7 +25,7 @@ std::vector<Work> PaperQueue::add(const StreamKey& stream, std::uint64_t count, 
     for (std::uint64_t i = 0; i < count; ++i) {
         work.key.message = MessageId{next_id_++};
         line.items.emplace_hint(
-            line.items.end(), std::pair{at, work.key.message.value}, Item{at, 0});
+            line.items.end(), std::pair{at, work.key.message.value}, Item{at, 0, {}});
         works.push_back(work);
     }
     size_ += count;
@@ -47,6 +47,7 @@ std::vector<Work> PaperQueue::due(const std::string& stream,
         work.key.message = MessageId{at->first.second};
         work.born = at->second.born;
         work.attempts = at->second.attempts;
+        work.first_tried = at->second.first_tried;
         works.push_back(work);
     }
     return works;
@@ -56,7 +57,7 @@ void PaperQueue::defer(const Work& before, const Work& after) {
     auto& line = lines_.at(stream_name(before));
     line.items.erase({before.due, before.key.message.value});
     line.items.emplace(std::pair{after.due, after.key.message.value},
-                       Item{after.born, after.attempts});
+                       Item{after.born, after.attempts, after.first_tried});
 }
 
 void PaperQueue::finish(const Work& work) {

@@ -30,6 +30,7 @@ class PaperQueue {
     struct Item {
         Time born;
         std::uint16_t attempts;
+        Time first_tried;
     };
     struct Line {
         StreamKey key;

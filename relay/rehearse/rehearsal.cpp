@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// As relay/deliveries.cpp: what was learned is written down this often.
+/// As relay/learned.cpp: what was learned is written down this often.
 constexpr Duration learned_kept_every = 2s;
 constexpr Duration routes_hold = 1h;
 /// More mail than this at once is taken from disk, as after a start.
@@ -154,6 +154,7 @@ void Rehearsal::handle(const Event& event) {
 void Rehearsal::boot() {
     scheduler_ = std::make_unique<Scheduler>(setup_.limits);
     providers_ = std::make_unique<ProviderMap>();
+    greylist_ = {};
     plan_at_ = never;
     leaving_ = 0;
     up_ = true;
@@ -164,7 +165,7 @@ void Rehearsal::boot() {
 }
 
 void Rehearsal::go_down(bool crash) {
-    if (!crash) save();
+    if (!crash) save(true);
     for (auto& [id, c] : connections_) {
         // What was under way at an orderly end is waited for.
         if (!crash && c.pick && !c.verdict.any()) {
@@ -183,9 +184,16 @@ void Rehearsal::go_down(bool crash) {
     up_ = false;
 }
 
-void Rehearsal::save() {
+void Rehearsal::save(bool last) {
+    for (auto& [note, value] : scheduler_->unsaved_rations(last)) {
+        notes_[note] = std::move(value);
+    }
     for (auto& [share, note] : scheduler_->unsaved()) {
-        notes_[share] = std::move(note);
+        if (note.empty()) {
+            notes_.erase(share);
+        } else {
+            notes_[share] = std::move(note);
+        }
     }
 }
 
@@ -222,6 +230,11 @@ void Rehearsal::plan() {
             refill(wanted);
         for (auto const& lane : plan.connect)
             open(lane);
+        for (auto const& wanted : plan.promises) {
+            notes_[wanted.note] = wanted.value;
+            scheduler_->kept(wanted.note, now_);
+            poked_ = true;
+        }
         for (auto const& lane : plan.dismiss)
             dismiss(lane);
         for (auto const& lane : plan.wake) {
@@ -246,11 +259,23 @@ void Rehearsal::plan() {
 
 void Rehearsal::resolve(const std::string& destination) {
     auto const& place = setup_.places[places_.at(destination)];
-    auto const provider = providers_->provider_of(place.facts, now_);
-    auto const share = Scheduler::share_name("", provider);
-    if (scheduler_->is_new(share) && !planted("rehearsed-forgotten")) {
+    auto const provider = planted("provider-unseen")
+                              ? place.facts.site
+                              : providers_->provider_of(place.facts, now_);
+    std::vector<std::string> sources;
+    for (auto const& source : setup_.limits.sources.sources())
+        sources.push_back(source.name);
+    if (sources.empty()) sources.emplace_back();
+    for (auto const& source : sources) {
+        auto const share = Scheduler::share_name(source, provider);
+        if (!scheduler_->is_new(share) || planted("rehearsed-forgotten")) continue;
         if (auto const note = notes_.find(share); note != notes_.end()) {
             scheduler_->restore(share, note->second, now_);
+        }
+        for (auto const& name : scheduler_->rations_of(source, provider)) {
+            auto const note = notes_.find(name);
+            scheduler_->restore_ration(
+                source, provider, name, note == notes_.end() ? "" : note->second, now_);
         }
     }
     scheduler_->routed(destination, place.facts.site, provider, now_ + routes_hold, now_);
@@ -342,7 +367,7 @@ void Rehearsal::answered(std::uint64_t id) {
     auto const& lane = gone.lane;
     --open_[lane];
     auto const typed = type(lane, refusal, {});
-    bool const stands = scheduler_->standing(lane) > 0;
+    bool const stands = scheduler_->stands(lane, now_);
     bool const silent = refusal.code == 0 && !refusal.gone;
     if (holds_back(typed.blame) || (silent && stands)) {
         Answer answer;
@@ -356,7 +381,7 @@ void Rehearsal::answered(std::uint64_t id) {
     auto const picks = stands ? std::vector<Pick>{} : scheduler_->take_all(lane);
     scheduler_->unreachable(lane, line(refusal), now_);
     for (auto const& pick : picks) {
-        deferred(pick, places_.at(parse_stream(pick.stream).destination), false);
+        deferred(pick, places_.at(parse_stream(pick.stream).destination), false, false);
     }
 }
 
@@ -430,7 +455,9 @@ void Rehearsal::learn(const Connection& c, const Typed& typed) {
     answer.bulk = key.klass == Class::bulk;
     bool const passed = !c.verdict.any();
     bool const unknown = c.verdict.code >= 500 && typed.blame == Blame::recipient;
-    if (passed || unknown) scheduler_->unknown_user(c.lane, unknown, now_);
+    // Of what bounced in the past nobody knows whether it was for an unknown user: no list is held
+    // for it, and nobody would be there to let it go.
+    if (passed || unknown) scheduler_->unknown_user(c.lane, {}, unknown, {}, now_);
     bool const silent = c.verdict.any() && c.verdict.code == 0;
     if (holds_back(typed.blame) || silent) {
         answer.typed = typed;
@@ -446,9 +473,10 @@ void Rehearsal::settle(Connection& c, const Typed& typed) {
     auto const place = places_.at(parse_stream(pick.stream).destination);
     if (c.verdict.any() && c.verdict.code < 500) {
         bool const untried = c.verdict.code == 0 ? c.sent > 1 : spends_nothing(typed.blame);
-        deferred(pick, place, untried);
+        deferred(pick, place, untried, typed.blame == Blame::greylist);
         return;
     }
+    if (!c.verdict.any()) takes_strangers(pick);
     auto& result = results_[place];
     for (auto const& work : pick.works) {
         queue_.finish(work);
@@ -463,8 +491,18 @@ void Rehearsal::settle(Connection& c, const Typed& typed) {
     }
 }
 
+/// As Dispatcher::settle_attempt() does it.
+void Rehearsal::takes_strangers(const Pick& pick) {
+    for (auto const& work : pick.works) {
+        if (work.first_tried == Time{}) continue;
+        if (auto const wait = greylist_.passed(pick.site, work.first_tried, now_)) {
+            scheduler_->release(pick.site, *wait, now_);
+        }
+    }
+}
+
 /// As settle() of relay/settlement does it. `hold_back`: no attempt is spent.
-void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back) {
+void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back, bool greylisted) {
     auto& result = results_[place];
     auto back = pick;
     back.works.clear();
@@ -483,9 +521,12 @@ void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back) {
         auto next = work;
         next.due = *again;
         ++next.attempts;
+        if (next.first_tried == Time{}) next.first_tried = now_;
+        if (greylisted) next.due = greylist_.again(pick.site, next.first_tried, now_, next.due);
         ++result.deferrals;
         queue_.defer(work, next);
         scheduler_->deferred(next);
+        if (greylisted) scheduler_->park(pick.site, next);
     }
     if (!back.works.empty()) scheduler_->put_back(std::move(back), now_);
     poked_ = true;

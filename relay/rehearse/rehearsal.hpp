@@ -11,6 +11,7 @@
 
 #include "relay/rehearse/hidden_limits.hpp"
 #include "relay/rehearse/paper_queue.hpp"
+#include "relay/schedule/greylist.hpp"
 #include "relay/schedule/provider_map.hpp"
 #include "relay/schedule/retry.hpp"
 #include "relay/schedule/scheduler.hpp"
@@ -167,8 +168,9 @@ class Rehearsal {
     void leave(std::uint64_t id);
     void gone(std::uint64_t id);
     void patience_ends(std::uint64_t id);
-    void save();
-    void deferred(const Pick& pick, std::size_t place, bool hold_back);
+    void save(bool last = false);
+    void deferred(const Pick& pick, std::size_t place, bool hold_back, bool greylisted);
+    void takes_strangers(const Pick& pick);
     void dismiss(const std::string& lane);
     void make_room();
     Typed type(const std::string& lane, const Refusal& refusal, const std::string& sender) const;
@@ -183,6 +185,7 @@ class Rehearsal {
     PaperQueue queue_;
     std::unique_ptr<Scheduler> scheduler_;
     std::unique_ptr<ProviderMap> providers_;
+    Greylist greylist_;
     std::map<std::string, std::string> notes_;  ///< what is durable
     std::priority_queue<Event, std::vector<Event>, std::greater<>> agenda_;
     std::unordered_map<std::uint64_t, Connection> connections_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/planted.hpp"
+
 namespace millrace::relay {
 namespace {
 
@@ -48,6 +50,7 @@ void Block::refused(
     learned_.cause = cause;
     learned_.length = wait;
     learned_.until = std::max(learned_.until, now + std::max(wait, least));
+    if (planted("block-probed")) learned_.until = now + 10min;
     learned_.said = said;
     learned_.rule = rule;
 }

@@ -24,6 +24,10 @@ constexpr Duration hold_most = 15min;
 
 }  // namespace
 
+bool ConnectionKnob::just_closed(Time now) const {
+    return last_closed_ != Time{} && now - last_closed_ < unseen_for;
+}
+
 unsigned ConnectionKnob::allowed(Time now) const {
     auto most = std::max(1U, ceiling_);
     if (learned_.bad > 0) {
@@ -86,7 +90,7 @@ void ConnectionKnob::refused(unsigned standing, Time now, const std::string& sai
     learned_.said = said;
     bool const unexpected = standing == 0 || (standing < learned_.good &&
                                               (learned_.bad == 0 || learned_.bad > standing + 1));
-    if (now - last_closed_ < unseen_for && unexpected) {
+    if (just_closed(now) && unexpected) {
         // Perhaps it still counts the one that has just ended; then it does so every time.
         lingers_ = true;
         hold_until_ = std::max(hold_until_, now + unseen_for);

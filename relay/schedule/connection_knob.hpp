@@ -43,6 +43,7 @@ class ConnectionKnob {
     void refused(unsigned standing, Time now, const std::string& said, Duration least);
     /// One of ours ended; the receiver may not have seen it yet.
     void closed(Time now) { last_closed_ = now; }
+    bool just_closed(Time now) const;
     /// The receiver was gone, or could not be reached: begin with one again.
     void slow_start() { target_ = 1; }
     void calm(bool yes) { calm_ = yes; }

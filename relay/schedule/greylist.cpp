@@ -1,6 +1,7 @@
 #include "relay/schedule/greylist.hpp"
 
 #include <algorithm>
+#include <vector>
 
 namespace millrace::relay {
 namespace {
@@ -9,32 +10,63 @@ using namespace std::chrono_literals;
 
 constexpr Duration first_step = 10s;
 constexpr Duration longest_step = 2min;
+constexpr Duration longest_wait = 1h;
 constexpr Duration margin = 1s;
 constexpr std::size_t sites_kept = 10'000;
 
 }  // namespace
 
+bool Greylist::Site::close() const {
+    return good > Duration::zero() && good <= longest_wait && good <= 2 * bad + longest_step;
+}
+
 Time Greylist::again(const std::string& site, Time first, Time now, Time regular) {
-    if (sites_.size() >= sites_kept && !sites_.contains(site)) return regular;
-    auto& known = sites_[site];
+    auto& known = site_of(site, now);
     auto const age = now - first;
+    // Nobody lets strangers wait for so long: it has been here, and was forgotten (a crash).
+    if (age > longest_wait) first = now;
     if (known.good > Duration::zero()) {
-        if (age < known.good) return first + known.good + margin;
+        auto const then = first + known.good + margin;
+        if (now - first < known.good) return known.close() ? then : std::min(then, regular);
         // It waits longer than it did: found out anew.
         known = {};
+        known.used = now;
     }
-    known.bad = std::max(known.bad, age);
+    known.bad = std::max(known.bad, now - first);
     // One at a time is sent ahead; a scout that is overdue was lost, or its message given up.
     if (now < known.scout) return regular;
-    auto const step = std::clamp<Duration>(age / 2, first_step, longest_step);
+    auto const step = std::clamp<Duration>((now - first) / 2, first_step, longest_step);
     known.scout = std::min(now + step, regular);
     return known.scout;
+}
+
+Greylist::Site& Greylist::site_of(const std::string& site, Time now) {
+    if (sites_.size() >= sites_kept && !sites_.contains(site)) {
+        // A tenth goes at once, so that a flood of new ones does not search for each of them.
+        std::vector<Time> times;
+        for (auto const& [name, one] : sites_)
+            times.push_back(one.used);
+        auto const tenth = times.begin() + static_cast<std::ptrdiff_t>(sites_kept / 10);
+        std::ranges::nth_element(times, tenth);
+        std::erase_if(sites_, [&](auto const& entry) { return entry.second.used <= *tenth; });
+    }
+    auto& found = sites_[site];
+    found.used = now;
+    return found;
+}
+
+void Greylist::restore(const std::string& site, Duration wait, Time now) {
+    if (wait <= Duration::zero() || sites_.contains(site)) return;
+    auto& known = site_of(site, now);
+    known.good = wait;
+    known.bad = wait / 2;  // nobody knows any more; that it was found out is known
 }
 
 std::optional<Duration> Greylist::passed(const std::string& site, Time first, Time now) {
     auto const at = sites_.find(site);
     if (at == sites_.end()) return std::nullopt;
     auto& known = at->second;
+    known.used = now;
     auto const age = now - first;
     if (age <= known.bad || (known.good > Duration::zero() && age >= known.good))
         return std::nullopt;
@@ -45,7 +77,7 @@ std::optional<Duration> Greylist::passed(const std::string& site, Time first, Ti
 
 std::optional<Duration> Greylist::wait(const std::string& site) const {
     auto const at = sites_.find(site);
-    if (at == sites_.end() || at->second.good == Duration::zero()) return std::nullopt;
+    if (at == sites_.end() || !at->second.close()) return std::nullopt;
     return at->second.good;
 }
 

@@ -20,6 +20,8 @@ class Greylist {
     std::optional<Duration> passed(const std::string& site, Time first, Time now);
     /// None: not known.
     std::optional<Duration> wait(const std::string& site) const;
+    /// What was known of it before a restart.
+    void restore(const std::string& site, Duration wait, Time now);
     std::size_t size() const { return sites_.size(); }
 
   private:
@@ -27,8 +29,14 @@ class Greylist {
         Duration bad{};   ///< refused at this age
         Duration good{};  ///< taken at this age; zero: not known yet
         Time scout{};     ///< when the one sent ahead goes next; zero: none is
+        Time used{};
+        /// Taken soon after it had been refused: so long it lets them wait. One that was tried
+        /// again after hours only is taken earlier, too.
+        bool close() const;
     };
-    std::map<std::string, Site> sites_;
+    Site& site_of(const std::string& site, Time now);
+
+    std::map<std::string, Site> sites_;  ///< bounded: those that were used last
 };
 
 }  // namespace millrace::relay

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <array>
-#include <list>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "relay/schedule/quota.hpp"
 #include "relay/schedule/share.hpp"
 #include "relay/schedule/turns.hpp"
+#include "relay/schedule/warm_up.hpp"
 
 namespace millrace::relay {
 
@@ -29,6 +32,9 @@ struct Lane {
     ShareState* share;
     TokenBucket connection_rate;
     TokenBucket message_rate;
+    /// By MX, or to an address: a server of the world. A host that a route names is the operator's
+    /// own affair: nothing is warmed up towards it.
+    bool direct = true;
 
     unsigned opening = 0;
     unsigned standing = 0;  ///< busy or idle
@@ -44,12 +50,18 @@ struct Lane {
     Time connect_after{};      ///< no new connection before; open ones may go on
     std::string pause_reason;  ///< of whichever of the two is in force
 
+    Time passed_at{};    ///< the last message that went through here
+    Time shut_at{};      ///< the last refusal here that spoke of our address
+    unsigned apart = 0;  ///< of those: in a row, with messages through at other sites in between
+
     std::array<Turns, 2> turns;          ///< by class
     std::array<std::size_t, 2> ready{};  ///< works waiting in memory, in turns
     unsigned transactional_streak = 0;   ///< picks since bulk last had its turn
     std::size_t queues = 0;              ///< streams routed here
     std::array<bool, 2> in_ring{};       ///< of its share, by class
-    std::array<std::list<Lane*>::iterator, 2> place;
+    /// Its place there: kept while it is out for a moment – a route that is looked up again, a read
+    /// of the disk –, else a round that takes longer than a route holds never comes to its end.
+    std::uint64_t ticket = 0;
 
     unsigned connections() const { return opening + standing; }
     std::size_t waiting() const { return ready[0] + ready[1]; }
@@ -63,15 +75,23 @@ struct ShareState {
     std::string name;
     Share share;
     std::set<Lane*> lanes;
-    /// Lanes with ready work, by class; who has waited longest for a connection comes first.
-    std::array<std::list<Lane*>, 2> ring;
+    std::array<std::size_t, 2> ready{};  ///< works waiting in memory, of all lanes, by class
+    /// Lanes with ready work by their tickets, by class; who has waited longest for its turn comes
+    /// first.
+    std::array<std::map<std::uint64_t, Lane*>, 2> ring;
+    std::uint64_t tickets = 0;          ///< that were given out
     unsigned transactional_streak = 0;  ///< connections granted since bulk last had one
     std::array<unsigned, 2> starved{};  ///< lanes without a connection that wait for one, by class
     unsigned leaving = 0;               ///< connections that end to make room for them
     unsigned idle = 0;                  ///< of all lanes
     std::set<std::string>
         crowded;  ///< streams that wait for the end of a message of their sender's
+    /// Of the source ("") and of senders' domains that are new from there.
+    std::map<std::string, WarmUp> warm_ups;
+    Quota quota;                      ///< of the ceilings
+    std::set<std::string> uncovered;  ///< streams that wait for a promise to become durable
     Time agenda = never;
+    bool noted = false;    ///< there is a note of it in the spool
     bool pressed = false;  ///< there was work all the time …
     Time quiet_since{};    ///< … but for the moment since then; zero: there is work
 };

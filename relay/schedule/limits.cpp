@@ -8,6 +8,7 @@ ScheduleLimits limits_of(const config::Relay& relay, const RuleBook& book) {
     for (auto const& provider : book.providers()) {
         limits.providers.emplace(provider, book.ceilings(provider));
     }
+    limits.sources = SourcePools::from(relay);
     limits.connections_total = relay.delivery.connections_total;
     limits.window = relay.limits.window;
     return limits;

@@ -1,8 +1,14 @@
 #include "relay/schedule/provider_map.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::relay {
+namespace {
+
+constexpr std::string_view by_family = "hosts of ";
+
+}  // namespace
 
 std::string family_of(const std::string& host) {
     auto const last = host.rfind('.');
@@ -35,58 +41,134 @@ std::string ProviderMap::known(const std::string& site) const {
 }
 
 std::string ProviderMap::provider_of(const SiteFacts& facts, Time now) {
-    if (auto const at = sites_.find(facts.site); at != sites_.end()) {
-        if (!facts.declared.empty()) at->second.provider = facts.declared;
-        if (facts.declared.empty() || at->second.provider == facts.declared) {
-            return at->second.provider;
-        }
+    auto const known = sites_.find(facts.site);
+    if (known == sites_.end() && sites_.size() >= sites_kept) {
+        return facts.declared.empty() ? facts.site : facts.declared;
     }
-    if (sites_.size() >= sites_kept) return facts.declared.empty() ? facts.site : facts.declared;
-
-    Member member{facts.declared.empty() ? facts.site : facts.declared, {facts.site, {}, {}, now}};
     bool const alone = alone_.contains(facts.site);
-    auto const join = [&](const std::string& other, std::string what) {
-        auto const at = sites_.find(other);
-        if (at == sites_.end() || other == facts.site || !member.why.other.empty()) return;
-        member.provider = at->second.provider;
-        member.why = {facts.site, other, std::move(what), now};
-    };
-    if (facts.declared.empty() && !alone) {
-        for (auto const& address : facts.addresses) {
-            auto const text = address.to_string();
-            if (auto const at = by_address_.find(text); at != by_address_.end()) {
-                join(at->second, "both are reached at " + text);
-            }
-        }
-        for (auto const& host : facts.hosts) {
-            auto const family = family_of(host);
-            if (family.empty()) continue;
-            for (auto const& address : facts.addresses) {
-                auto const network = network_of(address);
-                if (auto const at = by_family_.find(family + " " + network);
-                    at != by_family_.end()) {
-                    join(at->second, "hosts of " + family + " in " + network);
-                }
-            }
-        }
-    }
+    // What an address in common proves comes before what a domain and a network do.
+    std::vector<std::pair<std::string, std::string>> marks;  // and what they would prove
     for (auto const& address : facts.addresses) {
-        if (!alone) by_address_.try_emplace(address.to_string(), facts.site);
-        for (auto const& host : facts.hosts) {
-            if (auto const family = family_of(host); !family.empty() && !alone) {
-                by_family_.try_emplace(family + " " + network_of(address), facts.site);
-            }
+        marks.emplace_back(address.to_string(), "both are reached at " + address.to_string());
+    }
+    for (auto const& host : facts.hosts) {
+        auto const family = family_of(host);
+        if (family.empty()) continue;
+        for (auto const& address : facts.addresses) {
+            auto const network = network_of(address);
+            marks.emplace_back(family + " " + network,
+                               std::string(by_family) + family + " in " + network);
         }
     }
-    return sites_.insert_or_assign(facts.site, std::move(member)).first->second.provider;
+    if (known == sites_.end()) {
+        Member member;
+        member.provider = facts.site;
+        member.why = {facts.site, {}, {}, now};
+        for (auto const& [mark, proves] : marks) {
+            if (!facts.declared.empty() || alone) break;
+            auto const at = by_mark_.find(mark);
+            if (at == by_mark_.end() || at->second == facts.site) continue;
+            auto const other = sites_.find(at->second);
+            if (other == sites_.end()) continue;
+            member.provider = other->second.provider;
+            member.why = {facts.site, at->second, proves, now};
+            member.doubtful = proves.starts_with(by_family);
+            break;
+        }
+        sites_.emplace(facts.site, std::move(member));
+    }
+    auto& member = sites_.at(facts.site);
+    if (!facts.declared.empty()) {
+        member.provider = facts.declared;
+        member.declared = true;
+    }
+    if (!alone) {
+        for (auto& [mark, proves] : marks)
+            lead(member, facts.site, std::move(mark));
+    }
+    return member.provider;
+}
+
+void ProviderMap::lead(Member& member, const std::string& site, std::string mark) {
+    if (member.marks.size() >= marks_kept) return;
+    if (by_mark_.try_emplace(mark, site).second) member.marks.push_back(std::move(mark));
 }
 
 void ProviderMap::split(const std::string& site) {
     alone_.insert(site);
     auto const at = sites_.find(site);
     if (at == sites_.end()) return;
-    at->second.provider = site;
+    // Whoever was joined by one of its marks stays where it is; nobody else comes by them.
+    for (auto const& mark : std::exchange(at->second.marks, {}))
+        by_mark_.erase(mark);
+    if (at->second.declared) return;
+    bool const gave_its_name = std::ranges::any_of(sites_, [&](auto const& entry) {
+        return entry.first != site && entry.second.provider == site;
+    });
+    // What was learned under the name stays with the many.
+    at->second.provider = gave_its_name ? site + "/alone" : site;
     at->second.why = {site, {}, {}, {}};
+    at->second.doubtful = false;
+}
+
+bool ProviderMap::doubtful(const std::string& site) const {
+    auto const at = sites_.find(site);
+    return at != sites_.end() && at->second.doubtful && !at->second.declared;
+}
+
+void ProviderMap::rejoin(const std::string& site) {
+    alone_.erase(site);
+    auto const at = sites_.find(site);
+    if (at == sites_.end()) return;
+    for (auto const& mark : at->second.marks)
+        by_mark_.erase(mark);
+    sites_.erase(at);
+}
+
+SiteNote ProviderMap::note(const std::string& site) const {
+    SiteNote note;
+    note.site = site;
+    note.alone = alone_.contains(site);
+    auto const at = sites_.find(site);
+    if (at == sites_.end()) return note;
+    note.used = at->second.used;
+    if (at->second.declared) return note;
+    note.provider = at->second.provider;
+    note.why = at->second.why;
+    note.marks = at->second.marks;
+    return note;
+}
+
+void ProviderMap::restore(const SiteNote& note) {
+    if (note.alone) alone_.insert(note.site);
+    if (sites_.size() >= sites_kept || sites_.contains(note.site) || note.provider.empty()) return;
+    auto& member = sites_[note.site];
+    member.provider = note.provider;
+    member.why = note.why;
+    member.doubtful = note.why.what.starts_with(by_family);
+    member.used = note.used;
+    for (auto const& mark : note.marks)
+        lead(member, note.site, mark);
+}
+
+bool ProviderMap::touch(const std::string& site, Time now) {
+    auto const at = sites_.find(site);
+    if (at == sites_.end() || now - at->second.used < std::chrono::hours(24)) return false;
+    at->second.used = now;
+    return true;
+}
+
+void ProviderMap::forget(Time unused_since) {
+    for (auto at = sites_.begin(); at != sites_.end();) {
+        if (at->second.used >= unused_since) {
+            ++at;
+            continue;
+        }
+        for (auto const& mark : at->second.marks)
+            by_mark_.erase(mark);
+        alone_.erase(at->first);
+        at = sites_.erase(at);
+    }
 }
 
 std::vector<Evidence> ProviderMap::evidence(const std::string& provider) const {

@@ -8,6 +8,7 @@
 
 #include "common/base/time.hpp"
 #include "common/net/endpoint.hpp"
+#include "relay/schedule/site_note.hpp"
 
 namespace millrace::relay {
 
@@ -17,13 +18,6 @@ struct SiteFacts {
     std::string declared;            ///< provider by a rule, or empty
     std::vector<std::string> hosts;  ///< of its MX records
     std::vector<Address> addresses;
-};
-
-/// Why two sites count as one provider.
-struct Evidence {
-    std::string site, other;
-    std::string what;  ///< `both are reached at 192.0.2.1`
-    Time since{};
 };
 
 /// Which sites are one back end: declared by a rule, or found. Hosted mail has an MX name for each
@@ -41,6 +35,20 @@ class ProviderMap {
     std::string known(const std::string& site) const;
     /// It behaves otherwise than the rest: from here on it stands alone, but for what it declares.
     void split(const std::string& site);
+    /// Takes that back: what it belongs to is found out anew when it is asked for next.
+    void rejoin(const std::string& site);
+    bool alone(const std::string& site) const { return alone_.contains(site); }
+    /// It was joined by a domain and a network, which is no proof; not by an address.
+    bool doubtful(const std::string& site) const;
+
+    /// What is to be kept of a site, and when it was used; its provider only where it was found.
+    SiteNote note(const std::string& site) const;
+    /// What was kept. Before provider_of(): a name that was given holds, whoever comes first now.
+    void restore(const SiteNote& note);
+    /// It is used, and the last time in its note is so old that it should be kept anew.
+    bool touch(const std::string& site, Time now);
+    /// Lets go of sites that were not used since then.
+    void forget(Time unused_since);
 
     /// Why a site belongs where it does; empty: it stands alone or was declared.
     std::vector<Evidence> evidence(const std::string& provider) const;
@@ -51,12 +59,20 @@ class ProviderMap {
     struct Member {
         std::string provider;
         Evidence why;
+        bool declared = false;
+        bool doubtful = false;                ///< by a family, not by an address
+        std::vector<std::string> marks = {};  ///< those that lead to it
+        Time used{};
     };
     static constexpr std::size_t sites_kept = 100'000;
+    /// Of a site; a provider of many machines has others that it shares.
+    static constexpr std::size_t marks_kept = 32;
+
+    void lead(Member& member, const std::string& site, std::string mark);
 
     std::map<std::string, Member> sites_;
-    std::map<std::string, std::string> by_address_;  ///< address → site
-    std::map<std::string, std::string> by_family_;   ///< domain of the hosts and network → site
+    /// An address, or the domain and the network of hosts → the site they were first seen at.
+    std::map<std::string, std::string> by_mark_;
     std::set<std::string> alone_;
 };
 

@@ -15,6 +15,8 @@ constexpr std::size_t portions_free = 64;
 constexpr std::size_t arrival_portions = 5;
 /// What has to wait longer than this waits on disk.
 constexpr Duration long_wait = std::chrono::minutes(1);
+/// When a site has become another's and its connections still stand: look again then.
+constexpr Duration another_provider_after = std::chrono::seconds(30);
 /// How often memory is searched for such mail, while others want room.
 constexpr Duration search_every = std::chrono::seconds(1);
 
@@ -23,6 +25,7 @@ constexpr Duration search_every = std::chrono::seconds(1);
 Scheduler::Scheduler(ScheduleLimits limits) : limits_(std::move(limits)) {}
 
 void Scheduler::configure(ScheduleLimits limits, Time now) {
+    bool const same = limits.sources == limits_.sources;
     limits_ = std::move(limits);
     for (auto& [name, lane] : lanes_) {
         lane.connection_rate.set_rate(limits_.per_site.connections_per_second, now);
@@ -30,7 +33,16 @@ void Scheduler::configure(ScheduleLimits limits, Time now) {
     }
     for (auto& [name, state] : shares_) {
         state.share.set_ceilings(ceilings_of(state.share.provider()), now);
+        set_rations(state, now);
         attend(state, now);
+    }
+    if (!same) {
+        troubles_.clear();
+        // Every stream is asked anew where it leaves from.
+        for (auto& [name, destination] : destinations_)
+            destination.route_until = std::min(destination.route_until, now);
+        for (auto& [name, stream] : streams_)
+            attend(stream, now);
     }
 }
 
@@ -69,8 +81,8 @@ void Scheduler::arrived(std::span<const Work> works, std::shared_ptr<const Hot> 
         }
         // What is due on disk goes first: an arrival may only skip the disk when nothing waits
         // there.
-        bool const straight = stream.disk_due > now && !stream.refilling && room(work.klass) &&
-                              stream.ready.size() < arrival_portions * portion() &&
+        bool const straight = stream.disk_due > now && !stream.refilling && room(stream) &&
+                              ready_for(stream, now) < arrival_portions * portion() &&
                               work.due <= now && !work.held;
         if (!straight || !take_in(stream, work, hot)) {
             if (!work.held) {
@@ -88,21 +100,47 @@ bool Scheduler::room(Class klass) const {
     return klass != Class::bulk || bulk_in_memory_ < limits_.window - limits_.window / 4;
 }
 
+/// No provider takes more than is left for the others: a slow one with thousands of domains behind
+/// it would fill the window, and fast ones would wait for its pace.
+bool Scheduler::room(const StreamQueue& stream) const {
+    if (!room(stream.key.klass)) return false;
+    if (stream.lane == nullptr) return true;
+    return stream.lane->share->ready[stream.bulk() ? 1 : 0] < left(stream.key.klass);
+}
+
+std::size_t Scheduler::left(Class klass) const {
+    auto const most = klass == Class::bulk ? limits_.window - limits_.window / 4 : limits_.window;
+    auto const used = klass == Class::bulk ? bulk_in_memory_ : window_.size();
+    return most - std::min(most, used);
+}
+
 /// The fuller the window, the smaller the portions: many streams find room in it.
 std::size_t Scheduler::portion() const {
     auto const free = limits_.window - std::min(limits_.window, window_.size());
     return std::clamp(free / portions_free, portion_least, portion_most);
 }
 
+/// … and what a provider may have is divided among its sites, else some of them are never read.
+std::size_t Scheduler::portion(const StreamQueue& stream) const {
+    if (stream.lane == nullptr) return portion();
+    auto const& share = *stream.lane->share;
+    auto const most = (left(stream.key.klass) + share.ready[stream.bulk() ? 1 : 0]) / 2;
+    return std::clamp<std::size_t>(most / share.lanes.size(), 1, portion());
+}
+
 /// Until when nothing of the stream can start, as far as that is known; `now`: not held.
 Time Scheduler::held_until(const StreamQueue& stream, Time now) const {
     if (stream.lane == nullptr) return now;
+    if (list_held(stream)) return never;
     auto const& lane = *stream.lane;
     auto const& share = lane.share->share;
     auto at = std::max({now,
                         lane.paused_until,
                         share.message_at(now),
                         share.sender_at(stream.key.sender_domain, now)});
+    if (auto const stopped = stopped_until(stream, now); stopped > at) {
+        at = std::min(stopped, std::max(at, refuge_from(stream, now)));
+    }
     if (lane.standing == 0) at = std::max({at, lane.connect_after, share.connect_at(now)});
     return at;
 }
@@ -114,15 +152,17 @@ void Scheduler::free_window(Time now) {
     searched_ = now;
     for (auto& [name, stream] : streams_) {
         if (stream.ready.empty() || stream.refilling) continue;
-        auto const at = held_until(stream, now);
+        divert(stream, now);
+        auto const at = std::max(held_until(stream, now), stopped_until(stream, now));
         if (at <= now + long_wait) continue;
         leave_turns(stream);
         for (auto const& ready : stream.ready) {
-            stream.disk_due = std::min(stream.disk_due, ready.work.due);
+            left_to_disk(stream, ready.work, at);
             if (stream.bulk()) --bulk_in_memory_;
             window_.erase(ready.work.key);
         }
         stream.ready.clear();
+        recount(stream);
         stream.cursor = {};
         attend(stream, at);
     }
@@ -141,6 +181,7 @@ bool Scheduler::take_in(StreamQueue& stream, Work work, std::shared_ptr<const Ho
 
 StreamQueue* Scheduler::leave_window(const WorkKey& key) {
     unpark(key);
+    bound_.erase(key);
     auto const at = window_.find(key);
     if (at == window_.end()) {
         return nullptr;
@@ -154,6 +195,7 @@ StreamQueue* Scheduler::leave_window(const WorkKey& key) {
     if (stream->refilling) {
         stream->settled_meanwhile.insert(key);
     }
+    settled_at_home(*stream, key);
     return stream;
 }
 
@@ -212,6 +254,7 @@ Plan Scheduler::plan(Time now) {
             serve(lane->second, now, plan);
         }
     }
+    promise(plan, now);
     plan.wake_at = orders_.next_end();
     if (!stream_agenda_.empty()) {
         plan.wake_at = std::min(plan.wake_at, stream_agenda_.begin()->first);
@@ -240,6 +283,7 @@ void Scheduler::look_at(StreamQueue& stream, Time now, Plan& plan) {
     if (destination.routing) {
         return;
     }
+    if (stream.lane == nullptr && now < destination.route_until) join_lane(stream, now);
     if (stream.lane == nullptr || now >= destination.route_until) {
         for (auto* const sibling : destination.streams) {
             leave_turns(*sibling);
@@ -248,11 +292,23 @@ void Scheduler::look_at(StreamQueue& stream, Time now, Plan& plan) {
         plan.resolve.push_back(destination.name);
         return;
     }
-    enter_turns(stream);
+    if (list_held(stream)) {
+        leave_turns(stream);
+        return;  // until release_lists()
+    }
+    divert(stream, now);
+    if (auto const at = stopped_until(stream, now); at > now) {
+        leave_turns(stream);
+        attend(stream, at);
+    } else if (stream.ready.empty() || covered(stream, now)) {
+        enter_turns(stream);
+    } else {
+        leave_turns(stream);
+    }
     attend(*stream.lane->share, now);
     // In time: else a connection is opened for it before anybody sees that its route has run out.
     if (stream.in_turns) attend(stream, destination.route_until);
-    if (!disk || stream.ready.size() >= portion() / 2) {
+    if (!disk || ready_for(stream, now) >= (portion(stream) + 1) / 2) {
         if (!disk && stream.disk_due != never && !stream.refilling) {
             attend(stream, stream.disk_due);
         }
@@ -262,17 +318,17 @@ void Scheduler::look_at(StreamQueue& stream, Time now, Plan& plan) {
         attend(stream, at);
         return;
     }
-    if (!room(stream.key.klass)) {
+    if (!room(stream)) {
         free_window(now);
     }
-    if (!room(stream.key.klass)) {
+    if (!room(stream)) {
         wants_room_.insert(stream.name);
         attend(stream, searched_ + search_every);
         return;
     }
     stream.refilling = true;
     stream.disk_due = never;
-    plan.refill.push_back({stream.name, stream.cursor, static_cast<unsigned>(portion())});
+    plan.refill.push_back({stream.name, stream.cursor, static_cast<unsigned>(portion(stream))});
 }
 
 // ---- answers
@@ -281,7 +337,9 @@ void Scheduler::routed(const std::string& name,
                        const std::string& site,
                        const std::string& provider,
                        Time valid_until,
-                       Time now) {
+                       Time now,
+                       const Families& there,
+                       bool direct) {
     auto const found = destinations_.find(name);
     if (found == destinations_.end()) return;
     auto& destination = found->second;
@@ -289,15 +347,32 @@ void Scheduler::routed(const std::string& name,
     destination.route_until = valid_until;
     destination.site = site;
     destination.provider = provider;
-    auto& lane = lane_of(site, provider, now);
+    destination.there = there;
+    destination.direct = direct;
     for (auto* const stream : destination.streams) {
+        auto& lane = lane_of(choose_source(*stream), destination, now);
+        // Connections that stand still count for the one before: it is asked again when they are
+        // gone.
+        if (lane.share->share.provider() != provider) {
+            destination.route_until = std::min(valid_until, now + another_provider_after);
+        }
         if (stream->lane != &lane) {
             leave_lane(*stream);
             stream->lane = &lane;
+            recount(*stream);
             ++lane.queues;
         }
         set_aside(*stream, now);
         attend(*stream, now);
+    }
+}
+
+void Scheduler::route_again(const std::string& site, Time now) {
+    for (auto& [name, destination] : destinations_) {
+        if (destination.site != site || destination.routing) continue;
+        destination.route_until = now;
+        for (auto* const stream : destination.streams)
+            attend(*stream, now);
     }
 }
 
@@ -310,7 +385,7 @@ void Scheduler::refilled(const std::string& name,
     auto const settled = std::exchange(stream.settled_meanwhile, {});
     bool through = works.size() < asked;
     for (auto& work : works) {
-        if (work.due > now || !room(work.klass)) {
+        if (work.due > now || !room(stream)) {
             // Either the first one that is not due yet, or no room for it: the pass stops before
             // it.
             stream.disk_due = std::min(stream.disk_due, work.due);
@@ -359,8 +434,9 @@ Pick Scheduler::take_front(StreamQueue& stream, unsigned max) {
     if (ready.empty()) {
         leave_turns(stream);
     }
-    if (ready.size() < portion() / 2 && !stream.refilling) {
+    if (ready.size() < (portion(stream) + 1) / 2 && !stream.refilling) {
         attend(stream, stream.disk_due);
+        attend_homes(stream);
     }
     return pick;
 }
@@ -381,6 +457,9 @@ void Scheduler::put_back(Pick pick, Time now) {
         MILLRACE_CHECK(at != window_.end() && at->second.flying);
         at->second.flying = false;
         --stream.in_flight;
+        if (limits_.sources.sources().size() > 1 && bound_.size() < limits_.window) {
+            bound_.insert(work->key);
+        }
         stream.ready.push_front({std::move(*work), pick.hot});
         counted(stream, 1);
     }
@@ -420,12 +499,13 @@ bool Scheduler::in_flight(const WorkKey& key) const {
 
 bool Scheduler::claim(const Work& work) {
     unpark(work.key);
-    auto& stream = stream_of(stream_name(work));
-    auto const [at, fresh] = window_.try_emplace(work.key, Place{&stream, false});
+    auto const [at, fresh] =
+        window_.try_emplace(work.key, Place{&stream_of(stream_name(work)), false});
     if (at->second.flying) {
         return false;
     }
     at->second.flying = true;
+    auto& stream = *at->second.stream;
     ++stream.in_flight;
     if (fresh) {
         if (stream.bulk()) ++bulk_in_memory_;

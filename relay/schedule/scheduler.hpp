@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "relay/schedule/lane.hpp"
@@ -17,6 +19,7 @@ struct ScheduleLimits {
     Ceilings per_site;  ///< the operator's, for each site
     /// Of a provider, by the rules; the operator's where they say nothing.
     std::map<std::string, Ceilings> providers;
+    SourcePools sources;  ///< none: the system chooses where from
     unsigned connections_total = 500;
     std::size_t window = 20'000;             ///< works in memory
     std::size_t hot_bytes_max = 64U << 20U;  ///< message bytes kept for the first attempt
@@ -34,6 +37,11 @@ struct Plan {
     /// Lanes to open a connection for → greeted() or not_greeted()
     std::vector<std::string> connect;
     std::vector<std::string> wake;  ///< lanes of which an idle connection has work → next()
+    /// To be made durable before more is sent → kept() or not_kept()
+    struct Promise {
+        std::string note, value;
+    };
+    std::vector<Promise> promises;
     std::vector<std::string>
         dismiss;           ///< lanes of which an idle connection is to end: others need it
     Time wake_at = never;  ///< plan again then, or after any answer
@@ -73,6 +81,7 @@ struct WorkView {
     Wait wait;  ///< of its stream
     std::string source, provider, site;
     bool in_flight = false;
+    bool ordered = false;               ///< an operator has stopped it
     bool routing = false;               ///< its destination is being looked up
     bool opening = false;               ///< nothing stands yet, and a connection is being opened
     std::optional<std::size_t> before;  ///< works of its stream before it; none: it is on disk
@@ -82,6 +91,18 @@ struct WorkView {
     std::size_t parties = 0;   ///< others whose mail takes turns with it
     double pace = 0;           ///< messages a second that the provider takes at most; 0: not known
     unsigned connections = 0;  ///< to the provider
+};
+
+/// What can become of a work whose time is nearly over, or over.
+struct Prospect {
+    enum class Standing : std::uint8_t {
+        under_way,  ///< it is being delivered, or an operator is about to change it
+        ordered,    ///< an operator has stopped it: it does not age meanwhile
+        open,       ///< it can go soon, when its turn comes
+        shut,       ///< nothing of its stream can start for long
+    };
+    Standing standing = Standing::open;
+    Wait wait;  ///< what it waits for, as far as that is known
 };
 
 /// Decides what is sent when: streams, lanes, shares, windows. Pure: (state, now, answer) → plan;
@@ -113,9 +134,15 @@ class Scheduler {
                 const std::string& site,
                 const std::string& provider,
                 Time valid_until,
-                Time now);
+                Time now,
+                const Families& there = {},
+                bool direct = true);
+    /// Whose the site is may have changed: the next look-ups tell.
+    void route_again(const std::string& site, Time now);
     void refilled(const std::string& stream, std::vector<Work> works, unsigned asked, Time now);
     void refill_failed(const std::string& stream, Time again);
+    void kept(const std::string& note, Time now);
+    void not_kept(const std::string& note, Time now);
 
     // ---- connections
 
@@ -147,8 +174,16 @@ class Scheduler {
     const std::string& provider(const std::string& lane) const {
         return lanes_.at(lane).share->share.provider();
     }
-    /// Connections of the lane that were greeted and are not closed.
-    unsigned standing(const std::string& lane) const { return lanes_.at(lane).standing; }
+    const std::string& site(const std::string& lane) const { return lanes_.at(lane).site; }
+    const std::string& source(const std::string& lane) const {
+        return lanes_.at(lane).share->share.source();
+    }
+    /// One of its connections stands, or another one at its provider ended so lately that the
+    /// receiver may count it still: whoever hangs up on a new one then is there.
+    bool stands(const std::string& lane, Time now) const {
+        auto const& at = lanes_.at(lane);
+        return at.standing > 0 || at.share->share.just_ended(now);
+    }
 
     // ---- outcomes
 
@@ -156,7 +191,13 @@ class Scheduler {
     void passed(const std::string& lane, const Answer& answer, Time now);
     /// A message or connection was refused, or ended without a word.
     void refused(const std::string& lane, const Answer& answer, Time now);
-    void unknown_user(const std::string& lane, bool unknown, Time now);
+    /// Whether the receiver knew a recipient of the stream's; `said`: its words. Without a stream it
+    /// is counted for the receiver alone.
+    void unknown_user(const std::string& lane,
+                      const std::string& stream,
+                      bool unknown,
+                      const std::string& said,
+                      Time now);
     /// Not attempted after all: works go back to the head, no attempt is spent.
     void put_back(Pick pick, Time now);
     /// The outcome is durable: the work is gone, …
@@ -173,18 +214,59 @@ class Scheduler {
     bool claim(const Work& work);
     bool in_flight(const WorkKey& key) const;
 
+    // ---- the end of its time
+
+    Prospect prospect(const Work& work, Time now) const;
+    /// Its turn in its stream comes next; false: it is not waiting in memory.
+    bool hurry(const WorkKey& key);
+    /// The same for a work that was claimed, as it stands on disk. False: there is no room in memory,
+    /// and it stays on disk.
+    bool put_first(const Work& work, Time now);
+
     /// No message starts on this lane before `until`. Never shortens a pause.
     void pause(const std::string& lane, Time until, std::string reason);
     /// On the operator's word only.
     void resume(const std::string& site, Time now);
+    /// The same for bulk mail that is held for its unknown recipients; how many lists there were.
+    unsigned release_lists(const OrderTarget& target, Time now);
+
+    // ---- our sources
+
+    /// Nothing leaves from there before `until`: it is no address of this machine, or its name is
+    /// not in order. Mail that may leaves from others of its pool; else it waits, and `why` is
+    /// said.
+    void source_down(const std::string& source, Time until, std::string why, Time now);
+    void source_up(const std::string& source, Time now);
+    /// Sources that the operator's logs show to have a history, since when.
+    void set_warm(std::map<std::string, Time> since, Time now);
+    /// The source that a stream leaves from, as far as it is known before its destination is
+    /// routed.
+    std::string source_of(const std::string& stream) const;
 
     // ---- what was learned
+
+    /// Sites that shut us out again and again while others of their provider take mail: they are not
+    /// the same back end. Each is named once.
+    std::vector<std::string> take_apart() { return std::exchange(apart_, {}); }
 
     /// True before restore(): what was kept of it is to be read first.
     bool is_new(const std::string& share) const { return !shares_.contains(share); }
     void restore(const std::string& share, const std::string& note, Time now);
-    /// Shares that have learned something since, with their notes.
+    /// Shares that have learned something since, with their notes; an empty one: nothing is left to
+    /// be kept.
     std::vector<std::pair<std::string, std::string>> unsaved();
+    /// The notes, by their names, that a new share is restored from besides its own.
+    std::vector<std::string> rations_of(const std::string& source,
+                                        const std::string& provider) const;
+    /// After restore(); `value` may be empty: there was none.
+    void restore_ration(const std::string& source,
+                        const std::string& provider,
+                        const std::string& note,
+                        const std::string& value,
+                        Time now);
+    /// Rations of which something is to be kept that no promise has to wait for. `last`: this is an
+    /// orderly end, and what is promised and not used is given back.
+    std::vector<std::pair<std::string, std::string>> unsaved_rations(bool last = false);
     /// Lets go of shares without lanes of which everything is kept; before unsaved(), when the notes
     /// of the last one have been written. A share that is needed again is new, and restored.
     void forget(Time now);
@@ -214,6 +296,8 @@ class Scheduler {
         std::string site;
         Time early = never;  ///< goes then; never: when it is due
     };
+    /// A site beside the others of its provider.
+    void compare(Lane& lane, const Answer& answer, Time now);
     void unpark(const WorkKey& key);
     void call_early(Time now);
 
@@ -224,10 +308,54 @@ class Scheduler {
     using Agenda = std::set<std::pair<Time, std::string>>;
 
     StreamQueue& stream_of(const std::string& name);
-    Lane& lane_of(const std::string& site, const std::string& provider, Time now);
+    Lane& lane_of(const std::string& source, const Destination& destination, Time now);
+    std::string choose_source(const StreamQueue& stream) const;
+    const OwnSource* own_source(const StreamQueue& stream) const;
+    void set_rations(ShareState& share, Time now);
+    struct Trouble {
+        Time until{};
+        std::string why;
+    };
+    const Trouble* trouble_of(const std::string& source, Time now) const;
+    bool stopped_by_order(const OwnSource& source, Time now) const;
+    bool drained(const OwnSource& source, Time now) const;
+    /// Where mail of this stream may go instead, because its source cannot take it.
+    struct Refuge {
+        unsigned rank = 0;
+        bool tried_too = false;  ///< also mail that has been tried from its source
+    };
+    std::optional<Refuge> refuge(const StreamQueue& stream, Time now) const;
+    /// When mail that is diverted may go; never: there is no refuge.
+    Time refuge_from(const StreamQueue& stream, Time now) const;
+    /// Works in memory that stand for the stream: its own, and those diverted from it.
+    std::size_t ready_for(const StreamQueue& stream, Time now) const;
+    void attend_homes(const StreamQueue& stream);
+    /// Gives a new stream of a destination that is routed its lane, if its share is known.
+    void join_lane(StreamQueue& stream, Time now);
+    void divert(StreamQueue& stream, Time now);
+    /// Until when the source itself, or a ration, keeps the stream; `now`: not.
+    Time stopped_until(const StreamQueue& stream, Time now) const;
+    Time warm_up_at(const Lane& lane, const std::string& sender_domain, Time now) const;
+    template <class Do>
+    void each_ration(Lane& lane, const std::string& sender_domain, Do what);
+    bool covered(StreamQueue& stream, Time now);
+    void promise(Plan& plan, Time now);
+    Ration* ration(const std::string& note, ShareState*& share);
+    /// A work leaves memory and stands on disk, perhaps under a stream that it was diverted from.
+    void left_to_disk(StreamQueue& stream, const Work& work, Time now);
+    void settled_at_home(const StreamQueue& stream, const WorkKey& key);
+    void tell_neighbours(const Lane& lane, const Block::Learned& before, Time now);
+    void take_rations(StreamQueue& stream, Time now);
+    void recover(ShareState& share, Time at);
+    void refused(Lane& lane, const Answer& answer, Time now);
+    void count_passed(Lane& lane, const Answer& answer, Time now);
+    void count_refused(Lane& lane, const Answer& answer, Time now);
+    Wait source_wait(const StreamQueue& stream, Time now) const;
+    template <class Do>
+    void each_home(const StreamQueue& stream, Do what);
     ShareState& share_of(const std::string& source, const std::string& provider, Time now);
     const Ceilings& ceilings_of(const std::string& provider) const;
-    const Order* order_on(const StreamQueue& stream, Time received, Time now) const;
+    const Order* order_on(const StreamQueue& stream, Time received, bool bound, Time now) const;
     /// Whether an order keeps this work from being sent now; noted in the stream.
     bool held_by_order(StreamQueue& stream, const Work& work, Time now);
     /// Whether it keeps all of the stream, whatever comes; noted too.
@@ -240,8 +368,10 @@ class Scheduler {
     void leave_turns(StreamQueue& stream);
     void enter_ring(Lane& lane);
     void leave_ring(Lane& lane);
+    void renew_ticket(Lane& lane);
     void leave_lane(StreamQueue& stream);
     void counted(StreamQueue& stream, int works);
+    void recount(StreamQueue& stream);
     void attend(StreamQueue& stream, Time at);
     void attend(ShareState& share, Time at);
     StreamQueue* leave_window(const WorkKey& key);
@@ -253,6 +383,7 @@ class Scheduler {
         content,  ///< it has what it may have now
         given,    ///< one connection more; it may want another
         starved,  ///< it has none, and its share has none left
+        waits,    ///< it has none, and its share opens none at the moment
         spent,    ///< nothing more can be done for any lane of the share now
     };
     Service serve(Lane& lane, Time now, Plan& plan);
@@ -264,8 +395,14 @@ class Scheduler {
     void tidy(StreamQueue& stream);
     void tidy(const std::string& lane);
     bool room(Class klass) const;
+    /// … and its provider does not have too much of it already.
+    bool room(const StreamQueue& stream) const;
+    std::size_t left(Class klass) const;
     std::size_t portion() const;
+    std::size_t portion(const StreamQueue& stream) const;
     Time held_until(const StreamQueue& stream, Time now) const;
+    /// For its unknown recipients.
+    static bool list_held(const StreamQueue& stream);
     void free_window(Time now);
     Pick take_front(StreamQueue& stream, unsigned max);
     /// The stream whose turn it is on this lane, and that may send; null: none.
@@ -286,6 +423,7 @@ class Scheduler {
     std::set<std::pair<Time, WorkKey>> early_;
     Agenda stream_agenda_;
     Agenda share_agenda_;
+    std::vector<std::string> apart_;
     std::set<std::string> wants_room_;        ///< streams that would refill if the window had room
     std::string last_let_in_;                 ///< of those
     Time searched_{};                         ///< the window, for mail that has to wait for long
@@ -294,6 +432,12 @@ class Scheduler {
     unsigned connections_ = 0;
     std::size_t bulk_in_memory_ = 0;
     OperatorOrders orders_;
+    /// Works whose source was tried, though that counted as no attempt of theirs; bounded by the
+    /// window.
+    std::unordered_set<WorkKey, WorkKeyHash> bound_;
+    std::map<std::string, Trouble> troubles_;  ///< by source
+    std::map<std::string, Time> warm_;         ///< sources with a history
+    std::set<std::string> wants_promise_;      ///< notes of rations
     std::shared_ptr<std::size_t> hot_used_ = std::make_shared<std::size_t>(0);
 };
 

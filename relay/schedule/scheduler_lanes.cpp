@@ -18,6 +18,8 @@ constexpr unsigned bulk_turn = 8;  // bulk goes first on every eighth pick, so i
 /// A connection that others wait for may be used so long; bulk waits eight times as long for mail
 /// that is urgent.
 constexpr Duration turn_length = std::chrono::seconds(10);
+/// Whoever waits for what another one measures looks so often.
+constexpr Duration followed_every = std::chrono::seconds(1);
 /// So many lanes that wait for a connection are enough to know of at a time.
 constexpr unsigned starved_known = 8;
 
@@ -41,29 +43,52 @@ const Ceilings& Scheduler::ceilings_of(const std::string& provider) const {
 
 ShareState& Scheduler::share_of(const std::string& source, const std::string& provider, Time now) {
     auto const name = share_name(source, provider);
-    return shares_.try_emplace(name, name, source, provider, ceilings_of(provider), now)
-        .first->second;
+    auto const [at, fresh] =
+        shares_.try_emplace(name, name, source, provider, ceilings_of(provider), now);
+    if (fresh) set_rations(at->second, now);
+    return at->second;
 }
 
-Lane& Scheduler::lane_of(const std::string& site, const std::string& provider, Time now) {
-    auto& share = share_of("", provider, now);
-    auto const [at, fresh] = lanes_.try_emplace(site, site, site, share, limits_.per_site, now);
+Lane& Scheduler::lane_of(const std::string& source, const Destination& destination, Time now) {
+    auto& share = share_of(source, destination.provider, now);
+    auto const& site = destination.site;
+    auto const name = source.empty() ? site : source + " " + site;
+    auto const [at, fresh] = lanes_.try_emplace(name, name, site, share, limits_.per_site, now);
     auto& lane = at->second;
-    if (fresh) share.lanes.insert(&lane);
+    lane.direct = destination.direct;
+    if (fresh) {
+        share.lanes.insert(&lane);
+        lane.ticket = ++share.tickets;
+    }
     if (lane.share != &share && lane.connections() == 0) {
         // The provider has become another one: nothing of ours is open there.
         leave_ring(lane);
         lane.share->lanes.erase(&lane);
         lane.share = &share;
+        lane.ticket = ++share.tickets;
         share.lanes.insert(&lane);
         enter_ring(lane);
+        for (auto& [of, stream] : streams_) {
+            if (stream.lane == &lane) recount(stream);
+        }
     }
     return lane;
 }
 
 // ---- turns
 
+/// Keeps the count of what the stream's share has in memory.
+void Scheduler::recount(StreamQueue& stream) {
+    auto* const share = stream.lane == nullptr ? nullptr : stream.lane->share;
+    auto const klass = stream.bulk() ? 1U : 0U;
+    if (stream.counted_for != nullptr) stream.counted_for->ready[klass] -= stream.counted;
+    stream.counted = share == nullptr ? 0 : stream.ready.size();
+    stream.counted_for = share;
+    if (share != nullptr) share->ready[klass] += stream.counted;
+}
+
 void Scheduler::counted(StreamQueue& stream, int works) {
+    recount(stream);
     if (!stream.in_turns) return;
     stream.lane->ready[stream.bulk() ? 1 : 0] += static_cast<std::size_t>(works);
 }
@@ -91,9 +116,9 @@ void Scheduler::enter_ring(Lane& lane) {
         bool const wanted = !lane.turns[klass].empty();
         if (wanted == lane.in_ring[klass]) continue;
         if (wanted) {
-            lane.place[klass] = ring.insert(ring.end(), &lane);
+            ring.emplace(lane.ticket, &lane);
         } else {
-            ring.erase(lane.place[klass]);
+            ring.erase(lane.ticket);
         }
         lane.in_ring[klass] = wanted;
     }
@@ -109,8 +134,18 @@ void Scheduler::set_starved(Lane& lane, std::optional<unsigned> klass) {
 void Scheduler::leave_ring(Lane& lane) {
     set_starved(lane, std::nullopt);
     for (unsigned klass = 0; klass < 2; ++klass) {
-        if (std::exchange(lane.in_ring[klass], false))
-            lane.share->ring[klass].erase(lane.place[klass]);
+        if (std::exchange(lane.in_ring[klass], false)) lane.share->ring[klass].erase(lane.ticket);
+    }
+}
+
+/// It has had its turn, and goes behind all others.
+void Scheduler::renew_ticket(Lane& lane) {
+    auto& share = *lane.share;
+    auto const before = std::exchange(lane.ticket, ++share.tickets);
+    for (unsigned klass = 0; klass < 2; ++klass) {
+        if (!lane.in_ring[klass]) continue;
+        share.ring[klass].erase(before);
+        share.ring[klass].emplace_hint(share.ring[klass].end(), lane.ticket, &lane);
     }
 }
 
@@ -122,6 +157,7 @@ void Scheduler::leave_lane(StreamQueue& stream) {
     auto const name = stream.lane->name;
     --stream.lane->queues;
     stream.lane = nullptr;
+    recount(stream);
     tidy(name);
 }
 
@@ -137,15 +173,29 @@ StreamQueue* Scheduler::turn(Lane& lane, Time now) {
             attend(stream, now);
             continue;
         }
+        if (list_held(stream)) {
+            leave_turns(stream);
+            continue;
+        }
         auto const& domain = stream.key.sender_domain;
         if (auto const at = share.sender_at(domain, now); at > now) {
             leave_turns(stream);
-            attend(stream, at);
+            // Another sender's measure may end its rest sooner.
+            attend(stream, share.sender_follows(domain) ? std::min(at, now + followed_every) : at);
             continue;
         }
         if (share.sender_crowded(domain)) {
             leave_turns(stream);
             lane.share->crowded.insert(stream.name);
+            continue;
+        }
+        if (stopped_until(stream, now) > now) {
+            leave_turns(stream);
+            attend(stream, now);
+            continue;
+        }
+        if (!covered(stream, now)) {
+            leave_turns(stream);
             continue;
         }
         lane.transactional_streak = klass == 1 ? 0 : lane.transactional_streak + 1;
@@ -190,6 +240,7 @@ Next Scheduler::next(const std::string& name, unsigned max, Time now) {
             lane.message_rate.take(now);
             ++lane.turn_sent;
             state.share.message_begins(stream->key.sender_domain, now);
+            take_rations(*stream, now);
             // Bulk goes out one recipient at a time: each has his own bounce address and his own
             // fate.
             auto pick = take_front(*stream, stream->bulk() ? 1 : max);
@@ -245,16 +296,16 @@ Scheduler::Service Scheduler::serve_ring(ShareState& state, unsigned klass, Time
     // Those that wait at a pace have idle connections, and are to be found behind.
     for (auto left = ring.size(); left > 0; --left) {
         if (starved >= starved_known && state.idle == 0) break;
-        auto const place = at++;
-        auto& lane = **place;
+        auto& lane = *(at++)->second;
         if (klass == 1 && lane.in_ring[0]) continue;
         auto const service = serve(lane, now, plan);
         if (service == Service::starved) {
             ++starved;
             continue;
         }
-        // It has had its turn; whoever starves keeps his place.
-        ring.splice(ring.end(), ring, place);
+        // Whoever has got nothing keeps his place.
+        if (service == Service::waits) continue;
+        renew_ticket(lane);
         if (service == Service::spent) return service;
         if (service == Service::given) {
             result = service;
@@ -298,11 +349,11 @@ Scheduler::Service Scheduler::serve(Lane& lane, Time now, Plan& plan) {
 
 Scheduler::Service Scheduler::open_one(Lane& lane, Time now, Plan& plan) {
     auto& state = *lane.share;
-    auto const at =
-        std::max({lane.connect_after, lane.connection_rate.next(now), state.share.connect_at(now)});
+    auto const shared = state.share.connect_at(now);
+    auto const at = std::max({lane.connect_after, lane.connection_rate.next(now), shared});
     if (at > now) {
         attend(state, at);
-        return Service::content;
+        return shared > now && lane.connections() == 0 ? Service::waits : Service::content;
     }
     if (state.share.connections_more(now) == 0) {
         if (lane.connections() > 0) return Service::content;
@@ -363,8 +414,7 @@ void Scheduler::not_greeted(const std::string& name, const Answer& answer, Time 
     --lane.opening;
     --connections_;
     lane.share->share.opening_ends();
-    lane.share->share.refused(answer, now);
-    attend(*lane.share, now);
+    refused(lane, answer, now);
 }
 
 void Scheduler::not_tried(const std::string& name, Time until, std::string reason, Time now) {
@@ -446,18 +496,30 @@ unsigned Scheduler::messages_per_connection(const std::string& name) const {
 void Scheduler::passed(const std::string& name, const Answer& answer, Time now) {
     auto& lane = lanes_.at(name);
     lane.failures = 0;
+    lane.passed_at = now;
+    auto const before = lane.share->share.block().learned();
     lane.share->share.passed(answer, now);
+    count_passed(lane, answer, now);
+    if (before.times > 0 && !lane.share->share.block().on_trial() && answer.over_ipv6) {
+        tell_neighbours(lane, before, now);
+    }
     attend(*lane.share, now);
 }
 
 void Scheduler::refused(const std::string& name, const Answer& answer, Time now) {
     auto& lane = lanes_.at(name);
-    lane.share->share.refused(answer, now);
-    attend(*lane.share, now);
+    refused(lane, answer, now);
 }
 
-void Scheduler::unknown_user(const std::string& name, bool unknown, Time now) {
-    lanes_.at(name).share->share.unknown_user(unknown, now);
+void Scheduler::refused(Lane& lane, const Answer& answer, Time now) {
+    compare(lane, answer, now);
+    auto const before = lane.share->share.block().learned();
+    lane.share->share.refused(answer, now);
+    count_refused(lane, answer, now);
+    if (answer.over_ipv6 && lane.share->share.block().learned().until > before.until) {
+        tell_neighbours(lane, before, now);
+    }
+    attend(*lane.share, now);
 }
 
 void Scheduler::pause(const std::string& name, Time until, std::string reason) {
@@ -491,7 +553,9 @@ void Scheduler::restore(const std::string& name, const std::string& note, Time n
     auto const space = name.find(' ');
     auto const source = space == std::string::npos ? "" : name.substr(0, space);
     auto const provider = space == std::string::npos ? name : name.substr(space + 1);
-    share_of(source, provider, now).share.restore(note, now);
+    auto& state = share_of(source, provider, now);
+    state.share.restore(note, now);
+    state.noted = true;
 }
 
 void Scheduler::forget(Time now) {
@@ -500,6 +564,15 @@ void Scheduler::forget(Time now) {
         auto const& share = state.share;
         return state.lanes.empty() && state.agenda == never && !share.changed() &&
                share.standing() == 0 && share.opening() == 0 && share.in_flight() == 0 &&
+               (!state.quota.limited() ||
+                (!state.quota.changed() && !state.quota.asking() && !state.quota.covered(now) &&
+                 state.quota.next(now) <= now)) &&
+               std::ranges::none_of(state.warm_ups,
+                                    [&](auto const& one) {
+                                        // What it was promised would be lost.
+                                        return one.second.changed() || one.second.asking() ||
+                                               (!one.second.over() && one.second.covered(now));
+                                    }) &&
                share.message_at(now) <= now && share.connect_at(now) <= now;
     });
 }
@@ -507,7 +580,12 @@ void Scheduler::forget(Time now) {
 std::vector<std::pair<std::string, std::string>> Scheduler::unsaved() {
     std::vector<std::pair<std::string, std::string>> notes;
     for (auto& [name, state] : shares_) {
-        if (state.share.changed()) notes.emplace_back(name, state.share.note());
+        if (!state.share.changed()) continue;
+        auto note = state.share.note();
+        bool const worth = state.share.worth_keeping();
+        // Most receivers are never met again, and nothing about them is worth a note.
+        if (worth || state.noted) notes.emplace_back(name, worth ? std::move(note) : std::string());
+        state.noted = worth;
     }
     return notes;
 }

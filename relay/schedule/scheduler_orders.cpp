@@ -24,22 +24,33 @@ void Scheduler::orders_changed(Time now) {
     }
 }
 
-const Order* Scheduler::order_on(const StreamQueue& stream, Time received, Time now) const {
+const Order* Scheduler::order_on(const StreamQueue& stream,
+                                 Time received,
+                                 bool bound,
+                                 Time now) const {
     OrderSubject subject;
     subject.destination = stream.key.destination;
     subject.site = stream.destination.site;
     subject.provider = stream.destination.provider;
     subject.account = stream.key.account;
     subject.sender_domain = stream.key.sender_domain;
-    if (stream.lane != nullptr) subject.source = stream.lane->share->share.source();
+    if (auto const* const source = own_source(stream)) {
+        subject.source = source->name;
+        // Of a pair only the connection knows which one it uses.
+        if (source->addresses.size() == 1) subject.source_address = source->addresses.front();
+    }
     subject.received = received;
+    subject.bound = bound;
     return orders_.held(subject, now);
 }
 
 bool Scheduler::held_by_order(StreamQueue& stream, const Work& work, Time now) {
     if (orders_.empty()) return false;
-    auto const* const order = order_on(stream, work.key.message.made_at(), now);
+    auto const* const order = order_on(stream, work.key.message.made_at(), work.attempts > 0, now);
     if (order == nullptr) return false;
+    // It leaves from another source.
+    bool const drains = order->verb == OrderVerb::drain && order->target.axis == OrderAxis::source;
+    if (drains && refuge(stream, now)) return false;
     stream.order_note = order->sentence();
     stream.order_until = order->until;
     return true;
@@ -47,7 +58,7 @@ bool Scheduler::held_by_order(StreamQueue& stream, const Work& work, Time now) {
 
 bool Scheduler::held_by_order(StreamQueue& stream, Time now) {
     if (orders_.empty()) return false;
-    auto const* const order = order_on(stream, {}, now);
+    auto const* const order = order_on(stream, {}, true, now);
     if (order == nullptr) return false;
     stream.order_note = order->sentence();
     stream.order_until = order->until;
@@ -56,8 +67,10 @@ bool Scheduler::held_by_order(StreamQueue& stream, Time now) {
 
 void Scheduler::set_aside(StreamQueue& stream, Time now) {
     if (orders_.empty()) return;
+    divert(stream, now);
     auto const gone = std::erase_if(stream.ready, [&](const ReadyWork& one) {
         if (!held_by_order(stream, one.work, now)) return false;
+        if (stream.key.rank() > 0) left_to_disk(stream, one.work, now);
         window_.erase(one.work.key);
         return true;
     });

@@ -9,13 +9,17 @@ WorkView Scheduler::work(const Work& work, std::optional<std::size_t> before, Ti
     WorkView view;
     view.before = before;
     view.in_flight = in_flight(work.key);
-    auto const found = streams_.find(stream_name(work));
+    // It may have been diverted to another source.
+    auto const in_memory = window_.find(work.key);
+    auto const found = streams_.find(in_memory == window_.end() ? stream_name(work)
+                                                                : in_memory->second.stream->name);
     if (found == streams_.end()) return view;
     auto const& mine = found->second;
     view.site = mine.destination.site;
     view.provider = mine.destination.provider;
     view.routing = mine.destination.routing;
     view.wait = wait(mine, now);
+    view.ordered = prospect(work, now).standing == Prospect::Standing::ordered;
     if (!view.before) {
         auto const at = std::ranges::find_if(
             mine.ready, [&](const ReadyWork& ready) { return ready.work.key == work.key; });

@@ -54,11 +54,13 @@ Wait Scheduler::wait(const StreamQueue& stream, Time now) const {
     if (stream.lane == nullptr) return {};
     auto const& lane = *stream.lane;
     auto const& share = lane.share->share;
+    if (auto own = source_wait(stream, now); own.any()) return own;
     if (now < lane.paused_until) return {lane.pause_reason, lane.paused_until, {}, {}};
     if (now < lane.connect_after && lane.standing == 0) {
         return {lane.site + " cannot be reached", lane.connect_after, {}, lane.pause_reason};
     }
     if (share.block().shut(now)) return share.wait(now);
+    if (list_held(stream)) return share.list_wait(stream.party());
     if (auto held = share.sender_wait(stream.key.sender_domain, now); held.any()) return held;
     if (!lane.message_rate.ready(now)) {
         return {fmt::format("a setting allows {} to a site",
@@ -94,11 +96,14 @@ DestinationView Scheduler::view(const Destination& destination, Time now) const 
     v.destination = destination.name;
     v.site = destination.site;
     v.provider = destination.provider;
+    std::set<const Lane*> lanes;
     for (auto const* const stream : destination.streams) {
         v.ready += stream->ready.size();
         v.in_flight += stream->in_flight;
         v.next_due = std::min(v.next_due, stream->ready.empty() ? stream->disk_due : now);
-        if (stream->lane != nullptr) v.connections = stream->lane->connections();
+        if (stream->lane != nullptr && lanes.insert(stream->lane).second) {
+            v.connections += stream->lane->connections();
+        }
         auto const why = wait(*stream, now);
         if (!why.any()) continue;
         // Of several waits the longest that has an end is the answer.

@@ -128,6 +128,12 @@ bool Share::sender_crowded(const std::string& domain) const {
     return flights != sender_flights_.end() && flights->second > 0;
 }
 
+bool Share::sender_follows(const std::string& domain) const {
+    if (!followers_.contains(domain)) return false;
+    auto const knob = senders_.find(domain);
+    return knob != senders_.end() && !knob->second.known();
+}
+
 /// A single file that is never refused may be too slow to find anything out: it widens.
 unsigned Share::file() const {
     return 1 + explored_ / 8;
@@ -158,6 +164,10 @@ double Share::unknown_share() const {
 
 void Share::opening_begins(Time now) {
     ++opening_;
+    if (now - used_ >= 24h) {
+        used_ = now;
+        changed_ = true;
+    }
     openings_.take(now);
     connection_second_.take(now);
 }
@@ -178,7 +188,10 @@ void Share::closed(Time now) {
 
 void Share::message_begins(const std::string& domain, Time now) {
     ++in_flight_;
+    auto const pace = messages_.learned().pace;
     messages_.take(now);
+    // What it has been raised to is not found out again after a restart.
+    changed_ = changed_ || pace != messages_.learned().pace;
     second_.take(now);
     if (auto const knob = senders_.find(domain); knob != senders_.end()) knob->second.take(now);
     ++sender_flights_[domain];
@@ -216,8 +229,11 @@ void Share::passed(const Answer& answer, Time now) {
     }
     connections_.passed(standing_, now);
     bool const known = messages_.known();
+    auto const shut = messages_.learned().shut;
+    auto const pace = messages_.learned().pace;
     messages_.passed(answer.began, now);
-    changed_ = changed_ || known != messages_.known();
+    changed_ = changed_ || known != messages_.known() || shut != messages_.learned().shut ||
+               pace != messages_.learned().pace;
     if (auto const knob = senders_.find(answer.sender_domain); knob != senders_.end()) {
         knob->second.passed(answer.began, now);
         if (answer.sender_domain == measured_sender_) lead_senders(now);
@@ -228,9 +244,8 @@ void Share::passed(const Answer& answer, Time now) {
         hold->second.passed(now);
         changed_ = true;
     }
-    if (messages_.one_at_a_time()) {
-        ++explored_;
-    }
+    // What was under way when it was refused says nothing of how it goes since.
+    if (messages_.one_at_a_time() && answer.began >= too_fast_at_) ++explored_;
 }
 
 void Share::count_refusal(Time now) {
@@ -240,6 +255,12 @@ void Share::count_refusal(Time now) {
     recent_.push_back(now);
     while (now - recent_.front() > a_minute)
         recent_.pop_front();
+    // The rest that follows is ours: what it saves up meanwhile is not measured.
+    if (recent(now) < refusals_per_minute) return;
+    if (messages_.known()) messages_.lapse(now);
+    for (auto& [domain, knob] : senders_) {
+        if (knob.known()) knob.lapse(now);
+    }
 }
 
 void Share::set_calm(Time now) {
@@ -293,8 +314,11 @@ void Share::refused(const Answer& answer, Time now) {
                     typed.blame, now, typed.pause, answer.said, typed.rule);
             }
             break;
-        default:
+        case Blame::none:
+        case Blame::receiver_ill:
             puzzle(answer, now);
+            break;
+        default:  // the message's own matter, however often
             break;
     }
     set_calm(now);
@@ -337,7 +361,7 @@ void Share::refused_rate(const Answer& answer, Time now) {
         }
         return;
     }
-    messages_.refused(answer.began, now, least);
+    messages_.refused(answer.began, now, least, in_flight_);
     messages_.heard(answer.said);
     explored_ = 0;
 }
@@ -351,7 +375,8 @@ void Share::refused_sender(const Answer& answer, Time now, Duration least) {
     bool const first = !knob.known() && !knob.one_at_a_time();
     knob.refused(answer.began,
                  now,
-                 first && domain != measured_sender_ ? std::max<Duration>(least, 10s) : least);
+                 first && domain != measured_sender_ ? std::max<Duration>(least, 10s) : least,
+                 sender_flights_.contains(domain) ? sender_flights_.at(domain) : 0);
     knob.heard(answer.said);
     followers_.erase(domain);
     if (domain == measured_sender_) {
@@ -375,8 +400,9 @@ void Share::silence(const Answer& answer, Time now) {
     auto guess = answer;
     guess.silent = false;
     if (answer.use == 0) {
-        // It has not hung up on our other connections: then it has enough of them.
-        if (standing_ > 0) {
+        // It has not hung up on our other connections: then it has enough of them; or it still
+        // counts one that has just ended.
+        if (standing_ > 0 || just_ended(now)) {
             guess.said = "(it hung up without a word)";
             refused_connection(guess, now);
         }
@@ -413,16 +439,46 @@ void Share::unknown_user(bool unknown, Time now) {
     unknown_ += unknown ? 1 : 0;
 }
 
+bool Share::list_told(const std::string& party,
+                      bool unknown,
+                      const std::string& said,
+                      Time now) {
+    bool const holds = lists_.count(party, unknown, said, now);
+    changed_ = changed_ || holds;
+    return holds;
+}
+
+bool Share::release_list(const std::string& party) {
+    bool const was = lists_.release(party);
+    changed_ = changed_ || was;
+    return was;
+}
+
 void Share::lapse(Time now) {
     messages_.lapse(now);
 }
 
 void Share::slow_start(Time now) {
     connections_.slow_start();
-    // While nothing could go, nothing was measured.
-    messages_.lapse(now);
+    // While nothing could go, nothing was measured; what went before still counts.
+    if (messages_.known()) messages_.lapse(now);
     for (auto& [domain, knob] : senders_)
         knob.lapse(now);
+}
+
+void Share::shut_with(const Block::Learned& block, Time now) {
+    if (block.until <= block_.learned().until) return;
+    last_trouble_ = now;
+    block_.restore(block);
+    changed_ = true;
+    slow_start(now);
+    set_calm(now);
+}
+
+void Share::open_with(Blame cause) {
+    if (!block_.on_trial() || block_.learned().cause != cause) return;
+    block_.lift();
+    changed_ = true;
 }
 
 void Share::resume() {

@@ -10,6 +10,7 @@
 #include "relay/schedule/connection_knob.hpp"
 #include "relay/schedule/rate_knob.hpp"
 #include "relay/schedule/token_bucket.hpp"
+#include "relay/schedule/unknown_users.hpp"
 #include "relay/shaping/ceilings.hpp"
 #include "relay/shaping/typed.hpp"
 
@@ -22,6 +23,7 @@ struct Wait {
     Time learned{};             ///< when we learned of it; zero: it is a setting
     std::string said;           ///< the receiver's words
     Blame cause = Blame::none;  ///< of a block, a hold, or a limit that was learned
+    std::string release = {};   ///< the operator's command that ends it; empty: it ends by itself
     bool any() const { return !reason.empty(); }
 };
 
@@ -35,6 +37,7 @@ struct Answer {
     Duration idle_for{};  ///< how long the connection had rested before
     std::string sender_domain;
     bool bulk = false;
+    bool over_ipv6 = false;
 };
 
 /// What one provider lets one of our addresses do: the controller. It knows the ceilings, finds the
@@ -61,12 +64,16 @@ class Share {
     /// No more messages at the moment, however many connections stand.
     bool crowded(Time now) const;
     bool sender_crowded(const std::string& sender_domain) const;
+    /// It waits for the rate that is being measured with another one's mail.
+    bool sender_follows(const std::string& sender_domain) const;
     unsigned messages_per_connection() const;
     /// Connections worth having at the pace that is known.
     unsigned useful_connections() const;
     /// Why nothing more starts, for people.
     Wait wait(Time now) const;
     Wait sender_wait(const std::string& sender_domain, Time now) const;
+    /// Of bulk mail, by party.
+    Wait list_wait(const std::string& party) const;
 
     // ---- what happens
 
@@ -83,14 +90,24 @@ class Share {
     void passed(const Answer& answer, Time now);
     void refused(const Answer& answer, Time now);
     void unknown_user(bool unknown, Time now);
+    /// The same for one recipient of a party's bulk mail; true: that mail is held from now on.
+    bool list_told(const std::string& party, bool unknown, const std::string& said, Time now);
+    /// On the operator's word; false: it was not held.
+    bool release_list(const std::string& party);
     /// There is nothing to send.
     void lapse(Time now);
     /// It shut us out or could not be reached: begin with one connection again.
     void slow_start(Time now);
     /// On the operator's word: try again now, with what is known.
     void resume();
+    /// Another address of our network was shut out, and that counts for this one too …
+    void shut_with(const Block::Learned& block, Time now);
+    /// … or was let in again.
+    void open_with(Blame cause);
 
     unsigned standing() const { return standing_; }
+    /// A connection of ours has just ended; the receiver may not have seen it yet.
+    bool just_ended(Time now) const { return connections_.just_closed(now); }
     unsigned opening() const { return opening_; }
     unsigned in_flight() const { return in_flight_; }
     const ConnectionKnob& connections() const { return connections_; }
@@ -99,6 +116,7 @@ class Share {
     const Block& block() const { return block_; }
     const std::map<std::string, RateKnob>& senders() const { return senders_; }
     const std::map<std::string, Block>& holds() const { return holds_; }
+    const UnknownUsers& lists() const { return lists_; }
     double unknown_share() const;
     /// How long a message takes, of late, in seconds; 0: none is through yet.
     double took() const { return took_; }
@@ -115,6 +133,11 @@ class Share {
     std::string note();
     /// The same for those who only look: what is unsaved stays unsaved.
     std::string kept() const;
+    /// Something in it would be missed: a limit, a block, a pace that was never refused. Else it is
+    /// worth no note.
+    bool worth_keeping() const;
+    /// When the share of a note was used last, to the day; zero: it does not say.
+    static Time last_used(const std::string& note);
     /// What was kept. A note that cannot be read is an empty one: what it said is learned anew.
     void restore(const std::string& note, Time now);
 
@@ -143,6 +166,7 @@ class Share {
     std::string measured_sender_;         ///< whose rate is looked for
     std::set<std::string> followers_;     ///< who go at its pace
     std::map<std::string, Block> holds_;  ///< of a sender's domain: compliance
+    UnknownUsers lists_;                  ///< of bulk mail
     TokenBucket second_, connection_second_;
     unsigned per_connection_ = 0;  ///< learned; 0: unknown
     unsigned odd_ = 0;             ///< refusals in a row that nobody understands, in the same words
@@ -162,6 +186,7 @@ class Share {
     unsigned averaged_ = 0;
     Time minute_{};                               ///< began …
     double minute_passed_ = 0, minute_most_ = 0;  ///< messages through in it, and in the best one
+    Time used_{};  ///< when something was sent, to the day
     bool changed_ = false;
 };
 

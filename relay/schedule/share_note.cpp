@@ -8,6 +8,10 @@ namespace {
 
 namespace json = boost::json;
 
+/// So much every receiver takes: found out again in a moment.
+constexpr unsigned plain_connections = 2;
+constexpr double plain_minute = 20;
+
 std::int64_t stamp(Time t) {
     return t.time_since_epoch().count();
 }
@@ -56,6 +60,8 @@ json::object write(const RateKnob::Learned& l) {
             {"exploring", l.exploring ? 1 : 0},
             {"began", stamp(l.began)},
             {"passed", static_cast<std::int64_t>(l.passed)},
+            {"shut", stamp(l.shut)},
+            {"scale", l.scale.count()},
             {"said", l.said}};
 }
 
@@ -73,6 +79,8 @@ RateKnob::Learned read_rate(const json::value* value) {
     l.said = f.text("said");
     l.exploring = f.count("exploring") == 1;
     l.began = f.time("began");
+    l.shut = f.time("shut");
+    l.scale = f.span("scale");
     l.passed = static_cast<std::uint64_t>(std::max<std::int64_t>(0, f.whole("passed")));
     return l;
 }
@@ -123,6 +131,22 @@ ConnectionKnob::Learned read_connections(const json::value* value) {
 
 }  // namespace
 
+bool Share::worth_keeping() const {
+    auto const& connections = connections_.learned();
+    return connections.bad > 0 || connections.good > plain_connections || messages_.known() ||
+           messages_.learned().refusals > 0 || openings_.known() ||
+           openings_.learned().refusals > 0 || per_connection_ > 0 ||
+           block_.learned() != Block::Learned{} || minute_most_ > plain_minute ||
+           last_trouble_ != Time{} || !senders_.empty() || !holds_.empty() ||
+           !lists_.holds().empty();
+}
+
+Time Share::last_used(const std::string& note) {
+    boost::system::error_code bad;
+    auto const value = json::parse(note, bad);
+    return bad ? Time{} : Fields(&value).time("used");
+}
+
 std::string Share::note() {
     changed_ = false;
     return kept();
@@ -135,7 +159,12 @@ std::string Share::kept() const {
     json::object holds;
     for (auto const& [domain, hold] : holds_)
         holds[domain] = write(hold.learned());
+    json::object lists;
+    for (auto const& [party, hold] : lists_.holds()) {
+        lists[party] = {{"since", stamp(hold.since)}, {"share", hold.share}, {"said", hold.said}};
+    }
     json::object const all{{"version", 1},
+                           {"used", stamp(used_)},
                            {"connections", write(connections_.learned())},
                            {"messages", write(messages_.learned())},
                            {"openings", write(openings_.learned())},
@@ -145,7 +174,8 @@ std::string Share::kept() const {
                            {"took", mean_},
                            {"minute_most", minute_most_},
                            {"senders", std::move(senders)},
-                           {"holds", std::move(holds)}};
+                           {"holds", std::move(holds)},
+                           {"lists", std::move(lists)}};
     return json::serialize(all);
 }
 
@@ -155,6 +185,7 @@ void Share::restore(const std::string& note, Time now) {
     if (bad) return;
     Fields const f(&value);
     if (f.whole("version") != 1) return;
+    used_ = f.time("used");
     connections_.restore(read_connections(f.find("connections")));
     messages_.restore(read_rate(f.find("messages")), now);
     openings_.restore(read_rate(f.find("openings")), now);
@@ -173,6 +204,12 @@ void Share::restore(const std::string& note, Time now) {
     if (auto const* const holds = f.find("holds"); holds != nullptr && holds->is_object()) {
         for (auto const& [domain, hold] : holds->get_object()) {
             holds_[domain].restore(read_block(&hold));
+        }
+    }
+    if (auto const* const lists = f.find("lists"); lists != nullptr && lists->is_object()) {
+        for (auto const& [party, hold] : lists->get_object()) {
+            Fields const h(&hold);
+            lists_.restore(party, {h.time("since"), h.number("share"), h.text("said")});
         }
     }
     set_calm(now);

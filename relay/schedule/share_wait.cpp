@@ -146,6 +146,20 @@ Wait Share::wait(Time now) const {
     return {};
 }
 
+Wait Share::list_wait(const std::string& party) const {
+    auto const* const hold = lists_.held(party);
+    if (hold == nullptr) return {};
+    return {fmt::format("bulk mail of {} is held, because {} did not know {:.0f} % of its recipients",
+                        party_text(party),
+                        provider_,
+                        hold->share * 100),
+            never,
+            hold->since,
+            hold->said,
+            Blame::recipient,
+            "millrace resume provider:" + provider_};
+}
+
 Wait Share::sender_wait(const std::string& domain, Time now) const {
     if (auto const hold = holds_.find(domain); hold != holds_.end() && hold->second.shut(now)) {
         auto const& h = hold->second.learned();

@@ -6,11 +6,13 @@
 #include <string>
 #include <unordered_set>
 
+#include "relay/schedule/source_pools.hpp"
 #include "relay/spool/stream.hpp"
 
 namespace millrace::relay {
 
 struct Lane;
+struct ShareState;
 struct StreamQueue;
 
 /// Envelope and bytes kept in memory between the 250 and the first attempt; pays its bytes back to
@@ -46,6 +48,8 @@ struct Destination {
 
     std::string name;
     std::string site, provider;  ///< where the route leads; empty before the first answer
+    Families there;              ///< how the site is reached
+    bool direct = true;          ///< see Lane::direct
     Time route_until{};          ///< ask the router again after this
     bool routing = false;        ///< an answer is on its way
     std::list<StreamQueue*> streams;
@@ -63,6 +67,8 @@ struct StreamQueue {
     Lane* lane = nullptr;  ///< none before its destination is routed
 
     std::deque<ReadyWork> ready;
+    ShareState* counted_for = nullptr;  ///< whose part of the memory it uses …
+    std::size_t counted = 0;            ///< … and with how many works
     bool in_turns = false;
     std::list<StreamQueue*>::iterator turn;
     std::size_t in_flight = 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/base/check.hpp"
+#include "common/base/planted.hpp"
 
 namespace millrace::relay {
 namespace {
@@ -25,7 +26,9 @@ double seconds(Duration d) {
 
 }  // namespace
 
-TokenBucket::TokenBucket(double rate, Time born) : rate_(rate), burst_(burst_of(rate)), at_(born) {}
+TokenBucket::TokenBucket(double rate, Time born) : rate_(rate), burst_(burst_of(rate)), at_(born) {
+    if (planted("fresh-burst")) level_ = burst_;
+}
 
 double TokenBucket::inflow() const {
     return (1 - slack) * rate_;

@@ -185,5 +185,17 @@ TEST(Forecast, HoldsWhatItPromises) {
     EXPECT_LE(median, 0.4);
 }
 
+TEST(Forecast, WhatWasLearnedFromANamedSourceCounts) {
+    auto standing = standing_of(scenario(3));
+    auto const plain = forecast(standing, {.worlds = 4, .only = {}, .on_world = {}});
+    for (auto& share : standing.shares)
+        share.source = "out1";
+    auto const named = forecast(standing, {.worlds = 4, .only = {}, .on_world = {}});
+    EXPECT_EQ(plain.total.finish.p50, named.total.finish.p50);
+    standing.shares.clear();
+    auto const ignorant = forecast(standing, {.worlds = 4, .only = {}, .on_world = {}});
+    EXPECT_NE(plain.total.finish.p50, ignorant.total.finish.p50);
+}
+
 }  // namespace
 }  // namespace millrace::relay

@@ -387,6 +387,71 @@ TEST(Fairness, ABlockedProviderDoesNotFillTheWindow) {
     EXPECT_TRUE(world.run(began + 48h)) << world.disk.size();
 }
 
+// Goal: a provider that is slow, not shut, with mail of 3,000 senders, leaves room in memory: mail
+// for another one that waits on disk goes out as if alone.
+TEST(Fairness, ASlowProviderDoesNotFillTheWindow) {
+    auto l = limits(4);
+    l.providers["slow.example"].connections = 4;
+    l.providers["slow.example"].messages_per_second = 0.1;
+    World world(l);
+    std::uint64_t id = 0;
+    for (unsigned sender = 0; sender < 3'000; ++sender) {
+        for (unsigned m = 0; m < 12; ++m) {
+            world.waits_on_disk(WorkOf{.message = ++id,
+                                       .destination = "slow.example",
+                                       .account = "local",
+                                       .sender_domain = "d" + std::to_string(sender) + ".example"}
+                                    .make());
+        }
+    }
+    world.start_with_disk();
+    world.run(start + 1min, [] { return false; });
+    for (unsigned m = 0; m < 1'000; ++m) {
+        auto const work =
+            WorkOf{.message = ++id, .destination = "good.example", .due = world.now}.make();
+        world.waits_on_disk(work);
+        world.scheduler.noticed(stream_name(work), world.now);
+    }
+    auto const began = world.now;
+    unsigned through = 0;
+    std::size_t seen = 0;
+    ASSERT_TRUE(world.run(began + 1h, [&] {
+        for (; seen < world.sent.size(); ++seen)
+            through += world.sent[seen].site == "good.example" ? 1 : 0;
+        return through == 1'000;
+    })) << through;
+    EXPECT_LE(seconds(world.now - began), 1'000 * 0.020 / 4 * 1.1 + 1);
+}
+
+// Goal: where a round over all sites takes longer than a route holds – here 80 minutes, and an hour
+// – each site still has its turn.
+TEST(Fairness, ARoundThatTakesLongerThanARouteHoldsComesToItsEnd) {
+    auto l = limits(4);
+    l.providers["host"].connections = 4;
+    l.providers["host"].messages_per_second = 0.03;
+    World world(l);
+    world.provider_of = [](auto&) {
+        return std::string("host");
+    };
+    constexpr unsigned sites = 144;
+    std::uint64_t id = 0;
+    for (unsigned s = 0; s < sites; ++s) {
+        for (unsigned m = 0; m < 20; ++m) {
+            world.waits_on_disk(
+                WorkOf{.message = ++id, .destination = "c" + std::to_string(s) + ".example"}
+                    .make());
+        }
+    }
+    world.start_with_disk();
+    world.run(start + 14h, [] { return false; });
+    std::map<std::string, unsigned> through;
+    for (auto const& sent : world.sent)
+        ++through[sent.site];
+    EXPECT_EQ(through.size(), sites);
+    for (auto const& [site, n] : through)
+        EXPECT_GE(n, 5U) << site;
+}
+
 // Goal: 421 above 5 connections, 20,000 messages (issue line 1): few refused while the limit is
 // found, none in the ten minutes after, and after a restart none at all.
 TEST(Fairness, ALimitOfConnectionsIsFoundOnceAndKept) {

@@ -140,7 +140,7 @@ class Walk {
         auto const luck = draining_ ? 99 : random_.below(100);
         if (luck < 5) {
             auto picks =
-                scheduler_.standing(lane) > 0 ? std::vector<Pick>{} : scheduler_.take_all(lane);
+                scheduler_.stands(lane, now_) ? std::vector<Pick>{} : scheduler_.take_all(lane);
             for (auto const& pick : picks)
                 take_flight(pick);
             scheduler_.unreachable(lane, "no answer", now_);

@@ -127,8 +127,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Limit{"200 a second", 200, 200, 0, 0.05, 20'000, 20, 8},
                     Limit{"100 a second, a small bucket", 100, 10, 0, 0.05, 5'000, 20, 8},
                     Limit{"50 a second, a large bucket", 50, 500, 0, 0.02, 5'000, 10, 8},
-                    Limit{"60 in each minute", 0, 60, 60, 0.02, 600, 5, 8},
-                    Limit{"100 in each minute", 0, 100, 60, 0.05, 2'000, 10, 8},
+                    // Six of them until the door opens for the first time.
+                    Limit{"60 in each minute", 0, 60, 60, 0.02, 600, 5, 9},
+                    Limit{"100 in each minute", 0, 100, 60, 0.05, 2'000, 10, 9},
+                    Limit{"one in 50 seconds", 0.02, 1, 0, 0.2, 400, 5, 24},
+                    Limit{"one in 50 seconds, a large bucket", 0.02, 60, 0, 0.2, 600, 5, 24},
+                    Limit{"three in each minute", 0, 3, 60, 0.2, 300, 5, 16},
                     // Each hour once; still under 0.5 % of the messages.
                     Limit{"1,000 in each hour", 0, 1'000, 3'600, 0.1, 9'000, 10, 40}));
 
@@ -139,6 +143,91 @@ TEST(RateKnob, KnowsNoLimitBeforeTheFirstRefusal) {
         knob.take(start);
     }
     EXPECT_FALSE(knob.known());
+}
+
+// Goal: a restart is no reason to send sooner than the pace allows: the receiver has not forgotten.
+TEST(RateKnob, ARestartGrantsNoFreshStart) {
+    RateKnob::Learned learned;
+    learned.pace = 0.02;
+    learned.good = 0.02;
+    learned.bad = 0.021;
+    learned.settled = true;
+    RateKnob knob;
+    knob.restore(learned, start);
+    EXPECT_FALSE(knob.ready(start + 49s));
+    EXPECT_TRUE(knob.ready(start + 51s));
+}
+
+/// `before` messages pass, then the door is closed until `opens`; the time at which one passes.
+Time until_it_opens(RateKnob& knob, unsigned before, Time opens) {
+    auto now = start;
+    for (unsigned i = 0; i < before; ++i) {
+        knob.take(now);
+        knob.passed(now, now);
+    }
+    for (;; now = knob.next(now)) {
+        knob.take(now);
+        if (now >= opens) break;
+        knob.refused(now, now, {});
+    }
+    knob.passed(now, now);
+    return now;
+}
+
+// Goal: what a receiver counts with shows when its door opens. Many at once: a window, and what
+// went through in the last one is its size. One only: a bucket, and what it had saved up says
+// nothing.
+TEST(RateKnob, AnOpeningDoorShowsAWindow) {
+    RateKnob knob;
+    auto now = until_it_opens(knob, 120, start + 60s);
+    for (int i = 0; i < 5; ++i) {
+        now = knob.next(now);
+        knob.take(now);
+        knob.passed(now, now);
+    }
+    EXPECT_NEAR(knob.learned().pace, 0.9 * 120 / 60, 0.1);
+}
+
+TEST(RateKnob, AnOpeningDoorShowsABucket) {
+    RateKnob knob;
+    auto now = until_it_opens(knob, 120, start + 60s);
+    // One more refusal tells that it is not the slow head of a window.
+    for (int i = 0; i < 2; ++i) {
+        now = knob.next(now);
+        knob.take(now);
+        knob.refused(now, now, {});
+    }
+    EXPECT_GT(knob.learned().pace, 0.5 / 60);
+    EXPECT_LT(knob.learned().pace, 2.0 / 60);
+}
+
+// Goal: a probe that fails costs one refusal; the pace goes back to what it was, and the next probe
+// comes later.
+TEST(RateKnob, AFailedProbeGoesBackToWhatHeld) {
+    RateKnob::Learned learned;
+    learned.pace = 1;
+    learned.good = 1;
+    learned.settled = true;
+    RateKnob knob;
+    knob.restore(learned, start);
+    auto now = start;
+    while (knob.learned().pace <= 1) {
+        now = knob.next(now);
+        knob.take(now);
+        knob.passed(now, now);
+    }
+    EXPECT_GE(now - start, 20min);
+    now = knob.next(now);
+    knob.take(now);
+    knob.refused(now, now, {});
+    EXPECT_EQ(knob.learned().pace, 1);
+    auto const failed = now;
+    while (knob.learned().pace <= 1) {
+        now = knob.next(now);
+        knob.take(now);
+        knob.passed(now, now);
+    }
+    EXPECT_GE(now - failed, 40min);
 }
 
 TEST(RateKnob, NothingStartsBeforeTheRestThatWasAskedForIsOver) {

@@ -61,6 +61,20 @@ TEST(Share, ARefusalMovesOnlyItsOwnKnob) {
     }
 }
 
+TEST(Share, TheSameWordsAgainAndAgainAreALimitOnlyWhenNobodyKnowsThem) {
+    for (auto const& [blame, limits] : {std::pair(Blame::none, true),
+                                        std::pair(Blame::recipient, false),
+                                        std::pair(Blame::content, false),
+                                        std::pair(Blame::greylist, false),
+                                        std::pair(Blame::sender, false)}) {
+        Share share("", "p", Ceilings{}, start);
+        connect(share, start);
+        for (int i = 0; i < 5; ++i)
+            share.refused(answer(blame, start, 1), start + 1s * i);
+        EXPECT_EQ(share.messages().learned().refusals > 0, limits) << to_string(blame);
+    }
+}
+
 TEST(Share, AHoldOfASendersDomainLeavesTheOthersAlone) {
     Share share("", "p", Ceilings{}, start);
     connect(share, start);
@@ -115,6 +129,26 @@ TEST(Share, SilenceOfANewConnectionWhileOthersWorkIsAboutTheirNumber) {
     silent.silent = true;
     share.refused(silent, now + 1s);
     EXPECT_EQ(share.connections().learned().bad, 4U);
+}
+
+// Goal: a receiver that takes one connection, sees the end of the last one late and then only hangs
+// up is not away; the next connection is tried a moment later.
+TEST(Share, SilenceRightAfterAGoodbyeIsAboutTheNumber) {
+    Share share("", "p", Ceilings{}, start);
+    auto now = start;
+    connect(share, now);
+    send(share, now + 20ms, answer(Blame::none, now, 1));
+    now += 1min;
+    share.closed(now);
+    share.opening_begins(now);
+    share.opening_ends();
+    EXPECT_TRUE(share.just_ended(now + 20ms));
+    auto silent = answer(Blame::none, now, 0);
+    silent.silent = true;
+    share.refused(silent, now + 20ms);
+    EXPECT_EQ(share.refusals(), 1U);
+    EXPECT_LE(share.connect_at(now + 20ms), now + 2s);
+    EXPECT_FALSE(share.just_ended(now + 5s));
 }
 
 // Goal: a receiver that blocks whoever is refused ten times in a minute never gets that far,
@@ -229,6 +263,28 @@ TEST(Share, ANoteKeepsWhatWasLearned) {
 
 // Goal: a note that is damaged in any way is read as far as it makes sense, or not at all; never a
 // crash, never a limit that stops the mail for good.
+TEST(Share, WhatIsOfNobodysInterestIsNotWorthANote) {
+    Share share("", "p", Ceilings{}, start);
+    connect(share, start);
+    for (int i = 0; i < 3; ++i)
+        send(share, start + 1s * i, answer(Blame::none, start + 1s * i, 1));
+    EXPECT_FALSE(share.worth_keeping()) << share.kept();
+    EXPECT_TRUE(share.changed()) << "it is asked once a day, not at every message";
+    EXPECT_EQ(Share::last_used(share.note()), start);
+    connect(share, start + 1h);
+    send(share, start + 1h, answer(Blame::none, start + 1h, 1));
+    share.closed(start + 1h);
+    auto limited = share.kept();
+    EXPECT_EQ(Share::last_used(limited), start) << "to the day";
+    share.refused(answer(Blame::rate, start + 2h, 1), start + 2h);
+    EXPECT_TRUE(share.worth_keeping());
+    Share after("", "p", Ceilings{}, start);
+    after.restore(share.note(), start + 3h);
+    EXPECT_TRUE(after.worth_keeping());
+    EXPECT_EQ(Share::last_used(after.kept()), start);
+    EXPECT_EQ(Share::last_used("nonsense"), Time{});
+}
+
 TEST(Share, ANoteOfGarbageIsAnEmptyOne) {
     for (std::string const& note :
          {"",

@@ -183,7 +183,7 @@ class World {
         if (dead(lane)) {
             ++unreached;
             auto picks =
-                scheduler.standing(lane) > 0 ? std::vector<Pick>{} : scheduler.take_all(lane);
+                scheduler.stands(lane, now) ? std::vector<Pick>{} : scheduler.take_all(lane);
             scheduler.unreachable(lane, "no answer", now);
             for (auto& pick : picks)
                 put_off(pick);
