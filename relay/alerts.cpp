@@ -58,6 +58,17 @@ std::vector<Alert> alerts_of(const Share& share, Time now) {
                  h,
                  now)});
     }
+    for (auto const& [party, hold] : share.lists().holds()) {
+        auto const wait = share.list_wait(party);
+        found.push_back({"list-hold",
+                         fmt::format("{} at {}", party_text(party), object),
+                         true,
+                         hold.since,
+                         fmt::format("{}: {}. Take unknown addresses off the list, then `{}`",
+                                     wait.reason,
+                                     in_quotes(hold.said),
+                                     wait.release)});
+    }
     if (auto const unknown = share.unknown_share(); unknown >= unknown_warning) {
         found.push_back({"unknown-users",
                          object,

@@ -13,7 +13,7 @@ namespace millrace::relay {
 
 /// What of one share needs an operator now: it is blocked (critical when it is a blocklist), a
 /// sender's domain is held for compliance or reputation, too many recipients are unknown (from 3 %,
-/// critical from 10 %, where bulk is held). Pure.
+/// critical from 10 %), somebody's bulk mail is held for that. Pure.
 std::vector<Alert> alerts_of(const Share& share, Time now);
 
 /// Transactional mail that has been due for longer than `after` and still waits; at most one for

@@ -69,7 +69,7 @@ std::vector<Allowance> allowances(const Share& share, Time now) {
                                    count_words(most.connections, "connection"),
                                    connections.good == 0
                                        ? std::string()
-                                       : fmt::format("; so far {} at once {} gone well",
+                                       : fmt::format("; so far {} at once {} been greeted",
                                                      connections.good,
                                                      connections.good == 1 ? "has" : "have")),
                        "setting",
@@ -119,6 +119,33 @@ std::vector<Allowance> allowances(const Share& share, Time now) {
     for (auto const& [domain, knob] : share.senders()) {
         if (++shown > senders_shown) break;
         add_rate(all, knob, "rate", domain + ": ", now);
+    }
+    return all;
+}
+
+std::vector<Allowance> warm_up_allowances(const ShareState& state, Time now) {
+    std::vector<Allowance> all;
+    for (auto const& [domain, warm_up] : state.warm_ups) {
+        auto const& s = warm_up.state();
+        if (warm_up.over() || s.began == Time{}) continue;
+        auto const end = warm_up.ends(now);
+        all.push_back(
+            {"warm-up",
+             fmt::format("{}{} of {} sent today, {} in an hour at most; "
+                         "{}{}",
+                         domain.empty() ? "" : domain + ": ",
+                         warm_up.begun(now),
+                         count_words(warm_up.allowance(now), "message"),
+                         warm_up.in_an_hour(now),
+                         s.days == 0 ? "no day has counted yet"
+                                     : fmt::format("{} counted so far", count_words(s.days, "day")),
+                         end == never ? ""
+                                      : fmt::format("; it is over {} if every day goes "
+                                                    "well",
+                                                    ahead_words(end, now))),
+             "setting",
+             s.began,
+             {}});
     }
     return all;
 }

@@ -9,6 +9,7 @@ Task<Result<void>> Custodian::accept(NewMail mail) {
         parts_.work.spawn(store_late(std::move(mail)));
         co_return Result<void>{};
     }
+    assign_slots(mail.works, parts_.dispatcher.scheduler().limits().sources);
     Batch batch;
     batch.append.push_back(mail);
     auto const committed = co_await parts_.spool.commit(std::move(batch));

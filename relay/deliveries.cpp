@@ -14,8 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
 
-/// What was learned is written down this often: a crash forgets no more than that.
-constexpr Duration learned_kept_every = 2s;
 /// When this machine may not send for a lane: look again then.
 constexpr Duration not_ours_pause = 10s;
 /// When a source cannot be sent from (it is no address of this machine): look again then.
@@ -69,25 +67,11 @@ Transaction transaction_of(const Envelope& envelope,
     return t;
 }
 
-std::string_view status_word(EventKind kind) {
-    switch (kind) {
-        case EventKind::delivered:
-            return "sent";
-        case EventKind::deferred:
-            return "deferred";
-        default:
-            return "bounced";
-    }
-}
-
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 Task<void> Dispatcher::connection(std::string lane) {
-    auto const found = routes_.find(lane);
+    auto const source = scheduler_.source(lane);
+    auto const found = routes_.find(scheduler_.site(lane));
     MILLRACE_CHECK(found != routes_.end());
     if (auto const* const no_route = std::get_if<NoRoute>(&found->second)) {
         auto const outcome = *no_route;
@@ -97,7 +81,7 @@ Task<void> Dispatcher::connection(std::string lane) {
     auto const route = std::get<Route>(found->second);
     CourierOptions options;
     options.hostname = settings_->relay.hostname;
-    auto const sources = Sources::from(settings_->relay);
+    auto const sources = sources_of(source);
     options.sources = sources;
     options.connect_timeout = settings_->relay.delivery.connect_timeout;
     options.rules = book_;
@@ -192,7 +176,9 @@ Task<bool> Dispatcher::idle(std::string lane) {
 
 Task<void> Dispatcher::turn_away(std::string lane, NoRoute outcome) {
     scheduler_.greeted(lane, parts_.clock.now());
-    while (auto pick = scheduler_.next(lane, ~0U, parts_.clock.now()).pick) {
+    Next next;
+    while ((next = scheduler_.next(lane, ~0U, parts_.clock.now())).pick) {
+        auto& pick = next.pick;
         scheduler_.ended(*pick, parts_.clock.now());
         auto loaded = co_await load(*pick);
         if (!loaded) {
@@ -203,7 +189,8 @@ Task<void> Dispatcher::turn_away(std::string lane, NoRoute outcome) {
         co_await settle_attempt(
             std::move(*pick), std::move(*loaded), std::move(outcomes), parts_.clock.now());
     }
-    scheduler_.idle_ended(lane);
+    // Who is told to leave does not count as idle.
+    if (!next.leave) scheduler_.idle_ended(lane);
     scheduler_.connection_closed(lane, parts_.clock.now());
     poke();
 }
@@ -212,10 +199,13 @@ Task<void> Dispatcher::unreachable(std::string lane, Opened opened, Time began) 
     auto const now = parts_.clock.now();
     if (opened.ours && !stopping_) {
         // The mail has had no attempt, and the operator is who can change it.
-        parts_.log.warning("delivery.cannot-send", {{"site", lane}, {"why", opened.text}});
+        parts_.log.warning("delivery.cannot-send",
+                           {{"site", scheduler_.site(lane)}, {"why", opened.text}});
         parts_.on_problem("delivery.cannot-send", opened.text);
-        scheduler_.not_tried(
-            lane, now + our_trouble_pause, "it waits for this machine: " + opened.text, now);
+        scheduler_.not_tried(lane, now + our_trouble_pause, opened.text, now);
+        if (auto const source = scheduler_.source(lane); !source.empty()) {
+            scheduler_.source_down(source, now + our_trouble_pause, opened.text, now);
+        }
         co_return;
     }
     if (opened.refused || opened.ours || stopping_) {
@@ -224,8 +214,11 @@ Task<void> Dispatcher::unreachable(std::string lane, Opened opened, Time began) 
         co_return;
     }
     parts_.log.info("delivery.unreachable",
-                    {{"site", lane}, {"host", opened.host}, {"why", opened.line()}});
-    bool const stands = scheduler_.standing(lane) > 0;
+                    {{"site", scheduler_.site(lane)},
+                     {"source", scheduler_.source(lane)},
+                     {"host", opened.host},
+                     {"why", opened.line()}});
+    bool const stands = scheduler_.stands(lane, now);
     if (holds_back(opened.blame()) || (opened.hung_up && stands)) {
         // It spoke of us, not of the mail: no attempt is spent.
         Answer answer;
@@ -233,8 +226,12 @@ Task<void> Dispatcher::unreachable(std::string lane, Opened opened, Time began) 
         answer.said = opened.line();
         answer.began = began;
         answer.silent = opened.hung_up;
+        answer.over_ipv6 = opened.source_ip.find(':') != std::string::npos;
         log_limit(lane, answer);
         scheduler_.not_greeted(lane, answer, now);
+        if (auto apart = scheduler_.take_apart(); !apart.empty()) {
+            work_.spawn(split_off(std::move(apart)));
+        }
         co_return;
     }
     // While others of the site stand, it is there; mail that could not go now goes by those.
@@ -335,176 +332,39 @@ void Dispatcher::learn(const Pick& pick,
         if (outcome.kind == OutcomeKind::delivered || outcome.phase == Phase::rcpt) {
             scheduler_.unknown_user(
                 pick.lane,
+                pick.stream,
                 outcome.kind == OutcomeKind::bounced && outcome.blame() == Blame::recipient,
+                outcome.line(),
                 now);
         }
         bool const silent = outcome.hung_up && outcome.phase == Phase::mail;
         if (told || !(holds_back(outcome.blame()) || silent || puzzling(outcome))) continue;
         // Recipients of one transaction are refused together; it counts once.
         told = true;
+        answer.over_ipv6 = outcome.source_ip.find(':') != std::string::npos;
         answer.typed = outcome.typed;
         answer.said = outcome.line();
         answer.silent = silent;
         log_limit(pick.lane, answer);
         scheduler_.refused(pick.lane, answer, now);
+        if (auto apart = scheduler_.take_apart(); !apart.empty()) {
+            work_.spawn(split_off(std::move(apart)));
+        }
+    }
+    if (!outcomes.empty()) {
+        answer.over_ipv6 = outcomes.front().source_ip.find(':') != std::string::npos;
     }
     if (passed) scheduler_.passed(pick.lane, answer, now);
 }
 
-/// Greylisted works are tried again when the site is known to take them; returns them as they will
-/// stand on disk.
-std::vector<Work> Dispatcher::put_off(const Pick& pick,
-                                      const std::vector<RecipientOutcome>& outcomes,
-                                      Batch& batch,
-                                      Time now) {
-    std::vector<Work> greylisted;
-    for (auto& change : batch.change) {
-        auto const at = std::ranges::find(pick.works, change.work.key, &Work::key);
-        auto const& outcome = outcomes[static_cast<std::size_t>(at - pick.works.begin())];
-        if (outcome.blame() != Blame::greylist) continue;
-        auto const due = greylist_.again(pick.site, change.work.first_tried, now, change.work.due);
-        // Never beyond the last try before its expiry.
-        if (due < rules_.retry.expiry(change.work.born) - 1min) change.work.due = due;
-        greylisted.push_back(change.work);
-        greylisted.back().version = change.version + 1;
-    }
-    return greylisted;
-}
-
-Task<void> Dispatcher::settle_attempt(
-    Pick pick, Loaded loaded, std::vector<RecipientOutcome> outcomes, Time began, unsigned use) {
-    auto const now = parts_.clock.now();
-    auto settlement =
-        settle(loaded.envelope, pick.site, pick.works, outcomes, rules_, now, parts_.random);
-    auto const note_attempt = [&](Event& event) {
-        event.took = now - began;
-        event.connection_use = static_cast<std::uint16_t>(std::min(use, 0xFFFFU));
-    };
-    for (auto& done : settlement.batch.finish) {
-        note_attempt(done.event);
-    }
-    for (auto& change : settlement.batch.change) {
-        note_attempt(*change.event);
-    }
-    auto const greylisted = put_off(pick, outcomes, settlement.batch, now);
-    settlement.batch.append = notifications(loaded, settlement.notices);
-    bool const kept = co_await keep(std::move(settlement.batch), loaded, began);
-    if (!kept) {
-        co_return;
-    }
-    for (auto const& work : greylisted) {
-        scheduler_.park(pick.site, work);
-    }
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-        auto const first = pick.works[i].first_tried;
-        if (outcomes[i].kind != OutcomeKind::delivered || first == Time{}) continue;
-        if (auto const wait = greylist_.passed(pick.site, first, now)) {
-            parts_.log.info("lane.greylist",
-                            {{"site", pick.site}, {"takes_after", to_human(*wait)}});
-            scheduler_.release(pick.site, *wait, now);
-        }
-    }
-    if (!settlement.untouched.empty()) {
-        pick.works = std::move(settlement.untouched);
-        scheduler_.put_back(std::move(pick), now);
-    }
-    for (auto const& notice : settlement.notices) {
-        if (!is_double_bounce(loaded.envelope, notice)) continue;
-        double_bounces_.add();
-        parts_.log.warning(
-            "delivery.double-bounce",
-            {{"queue_id", loaded.envelope.id.text()},
-             {"to", "<" + notice.recipient.address + ">"},
-             {"why", notice.diagnostic.empty() ? notice.reason : notice.diagnostic}});
-    }
-    poke();
-}
-
-/// Stored bytes that cannot be read are never sent and never thrown away: held, for the operator.
-Task<void> Dispatcher::set_aside(Pick pick, Failure why) {
-    auto const now = parts_.clock.now();
-    if (why.fault == Fault::not_found) {
-        // Finished by someone else meanwhile.
-        for (auto const& work : pick.works) {
-            scheduler_.finished(work.key);
-        }
-        co_return;
-    }
-    parts_.log.error("spool.damaged-message",
-                     {{"queue_id", pick.message.text()}, {"why", why.detail}});
-    Batch batch;
-    for (auto const& work : pick.works) {
-        auto next = work;
-        next.held = why.fault == Fault::corrupt;
-        next.due = now + 5min;
-        next.last_reply = why.detail;
-        batch.change.push_back({work.version, std::move(next), std::nullopt});
-    }
-    auto const changes = batch.change;
-    if (!co_await commit(std::move(batch))) {
-        co_return;
-    }
-    for (auto const& change : changes) {
-        scheduler_.deferred(change.work);
-    }
-}
-
 void Dispatcher::log_limit(const std::string& lane, const Answer& answer) {
     parts_.log.info("lane.limited",
-                    {{"site", lane},
+                    {{"site", scheduler_.site(lane)},
+                     {"source", scheduler_.source(lane)},
                      {"limit", answer.silent ? "silence" : to_string(answer.typed.blame)},
                      {"axis", to_string(answer.typed.axis)},
                      {"message", answer.use},
                      {"reply", answer.said}});
-}
-
-Task<void> Dispatcher::keep_learned() {
-    while (!broken_) {
-        co_await parts_.clock.sleep(learned_kept_every);
-        scheduler_.forget(parts_.clock.now());
-        co_await write_learned();
-    }
-}
-
-Task<void> Dispatcher::write_learned() {
-    for (auto& [share, note] : scheduler_.unsaved()) {
-        auto name = share_note(share);
-        auto value = note;
-        auto const written = co_await parts_.spool.put_note(std::move(name), std::move(value));
-        if (!written) {
-            parts_.log.warning("lane.learned-not-kept",
-                               {{"share", share}, {"why", written.error().detail}});
-        }
-    }
-}
-
-/// One line per recipient and attempt, with the fields that Postfix has taught operators to look
-/// for.
-void Dispatcher::log_attempt(const Event& event, const Loaded& loaded, Time began) {
-    auto const now = parts_.clock.now();
-    auto const delay = seconds(now - loaded.envelope.born);
-    auto const waited = seconds(began - loaded.envelope.received);
-    auto const status = fmt::format(
-        "{} ({})",
-        status_word(event.kind),
-        event.smtp_code != 0
-            ? fmt::format("{} {} {}", event.smtp_code, event.enhanced_status, event.reason)
-            : event.reason);
-    parts_.log.info("delivery." + to_string(event.kind),
-                    {{"queue_id", event.message.text()},
-                     {"mta_queue_id", event.mta_queue_id},
-                     {"to", "<" + event.recipient + ">"},
-                     {"relay", event.remote_mta.empty() ? "none" : event.remote_mta},
-                     {"site", event.site},
-                     {"delay", fmt::format("{:.3g}", delay)},
-                     {"delays",
-                      fmt::format("{:.3g}/{:.3g}/0/{:.3g}",
-                                  std::max(0.0, delay - waited - seconds(now - began)),
-                                  waited,
-                                  seconds(now - began))},
-                     {"attempt", event.attempt},
-                     {"dsn", event.enhanced_status.empty() ? "-" : event.enhanced_status},
-                     {"status", status}});
 }
 
 Task<void> Dispatcher::stop(Time deadline) {
@@ -534,7 +394,7 @@ Task<void> Dispatcher::stop(Time deadline) {
     co_await work_.drained();
     timers_.stop();
     co_await timers_.drained();
-    if (!broken_) co_await write_learned();
+    if (!broken_) co_await write_learned(true);
 }
 
 }  // namespace millrace::relay

@@ -106,6 +106,8 @@ void Dispatcher::start() {
     timers_.spawn(run());
     timers_.spawn(watch_spool());
     timers_.spawn(keep_learned());
+    timers_.spawn(watch_ages());
+    timers_.spawn(watch_names());
 }
 
 void Dispatcher::configure(config::Snapshot settings) {
@@ -113,6 +115,7 @@ void Dispatcher::configure(config::Snapshot settings) {
     book_ = book_of(settings_->relay);
     rules_ = rules_of(settings_->relay);
     scheduler_.configure(limits_of(settings_->relay, *book_), parts_.clock.now());
+    timers_.spawn(look_up_names());
     poke();
 }
 
@@ -151,6 +154,8 @@ void Dispatcher::unchanged(const std::vector<Work>& claimed) {
 
 Task<void> Dispatcher::run() {
     co_await load_orders();
+    co_await load_sites();
+    co_await load_warm();
     co_await load_backlog();
     while (!stopping_) {
         auto plan = scheduler_.plan(parts_.clock.now());
@@ -162,6 +167,9 @@ Task<void> Dispatcher::run() {
         }
         for (auto& lane : plan.connect) {
             connections_.spawn(connection(std::move(lane)));
+        }
+        for (auto& wanted : plan.promises) {
+            work_.spawn(promise(std::move(wanted)));
         }
         for (auto const& lane : plan.dismiss) {
             dismiss(idle_.find(lane));
@@ -251,8 +259,13 @@ Task<void> Dispatcher::load_backlog() {
 Task<void> Dispatcher::resolve(std::string destination) {
     auto name = destination;
     auto const place = co_await whereabouts(std::move(name));
-    scheduler_.routed(
-        destination, place.site, place.provider, place.valid_until, parts_.clock.now());
+    scheduler_.routed(destination,
+                      place.site,
+                      place.provider,
+                      place.valid_until,
+                      parts_.clock.now(),
+                      place.there,
+                      place.direct);
     poke();
 }
 
@@ -273,14 +286,14 @@ Task<Dispatcher::Whereabouts> Dispatcher::whereabouts(std::string destination) {
         facts.declared = book_->provider_of(
             direct ? destination : std::string(), facts.hosts, facts.addresses);
         auto const provider = providers_.provider_of(facts, now);
-        auto const share = Scheduler::share_name("", provider);
-        if (scheduler_.is_new(share) && !planted("throttle-forgotten")) {
-            auto const note = co_await parts_.spool.note(share_note(share));
-            if (note && scheduler_.is_new(share)) {
-                scheduler_.restore(share, *note, parts_.clock.now());
-            }
+        if (providers_.touch(facts.site, now) &&
+            (facts.declared.empty() || greylist_.wait(facts.site))) {
+            unsaved_sites_.insert(facts.site);
         }
-        co_return Whereabouts{route->site, provider, {}, route->valid_until};
+        auto place =
+            Whereabouts{route->site, provider, {}, route->valid_until, families_of(*route), direct};
+        co_await recall(provider);
+        co_return place;
     }
     auto const site = "!" + destination;
     bool const permanent = std::holds_alternative<Undeliverable>(routing);
@@ -288,8 +301,13 @@ Task<Dispatcher::Whereabouts> Dispatcher::whereabouts(std::string destination) {
                              : outcome_of(std::get<Unknown>(routing));
     auto why = outcome.text;
     routes_.insert_or_assign(site, std::move(outcome));
-    co_return Whereabouts{
-        site, site, std::move(why), now + (permanent ? undeliverable_for : unknown_for)};
+    // Nobody is there: whichever source it is.
+    co_return Whereabouts{site,
+                          site,
+                          std::move(why),
+                          now + (permanent ? undeliverable_for : unknown_for),
+                          Families{.v4 = true, .v6 = true, .loopback = true},
+                          false};
 }
 
 Task<void> Dispatcher::refill(Plan::Refill wanted) {

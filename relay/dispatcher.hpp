@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -19,6 +20,7 @@
 #include "common/net/task_group.hpp"
 #include "relay/deliver/courier.hpp"
 #include "relay/deliver/last_dialogues.hpp"
+#include "relay/deliver/reverse_name.hpp"
 #include "relay/deliver/router.hpp"
 #include "relay/schedule/greylist.hpp"
 #include "relay/schedule/provider_map.hpp"
@@ -35,6 +37,7 @@ struct DispatcherParts {
     Random& random;
     Network& network;
     Spool& spool;
+    Resolver& resolver;
     Router& router;
     MessageIds& ids;
     Log& log;
@@ -66,7 +69,11 @@ class Dispatcher {
     /// A standing order, in force at once; the value comes when it will outlive a restart too.
     /// Failure: invalid or full (see OperatorOrders::give); unavailable: not kept, and taken back.
     Task<Result<void>> order(Order order);
-    /// Ends one. Failure: not_found: there is none for that target; unavailable.
+    /// On the operator's word: the site is nobody else's (or whatever it is found to be, again), in
+    /// force and kept. Failure: not_found: no mail goes there; unavailable: not kept.
+    Task<Result<void>> split(std::string site, bool alone);
+    /// Ends one, and lets bulk mail go that is held there for its unknown recipients. Failure:
+    /// not_found: there is neither for that target; unavailable.
     Task<Result<void>> lift(OrderTarget target);
     const OperatorOrders& orders() const { return scheduler_.orders(); }
 
@@ -87,8 +94,15 @@ class Dispatcher {
         std::string provider;
         std::string why;
         Time valid_until{};
+        Families there = {};
+        bool direct = true;  ///< by MX
     };
     Task<Whereabouts> whereabouts(std::string destination);
+    /// Our IPv6 addresses that are not used, because no name leads back to them, and why.
+    std::vector<std::pair<std::string, ReverseName>> unconfirmed() const;
+    /// The operator's logs show that a source has a history: it needs no warm-up. Durable when it
+    /// returns. Failure: not_found (no such source), unavailable.
+    Task<Result<void>> mark_warm(std::string source);
     const ScheduleLimits& limits() const { return scheduler_.limits(); }
     const RetrySchedule& retry() const { return rules_.retry; }
     Duration idle_connection() const { return settings_->relay.delivery.idle_connection; }
@@ -133,7 +147,19 @@ class Dispatcher {
     const Order* order_on_source(const std::string& address) const;
     /// Takes out the targets whose source an order has stopped, and returns it; none: none was.
     const Order* leave_out_stopped(std::vector<Target>& targets, const Sources& sources) const;
+    Task<void> load_warm();
     Task<void> load_backlog();
+    /// What was kept of a provider, for each of our sources; returns when it is in force.
+    Task<void> recall(std::string provider);
+    /// Nothing: there is none. Asks until it is known.
+    Task<std::optional<std::string>> note(std::string name);
+    Task<void> promise(Plan::Promise promise);
+    /// Looks up the names of our IPv6 addresses, again and again.
+    Task<void> watch_names();
+    Task<void> look_up_names();
+    void use_name(const config::Source& source, ReverseName found);
+    /// The addresses that a connection of this source may leave from now.
+    Sources sources_of(const std::string& source) const;
     /// Puts new orders in force and keeps them; back to the old one for the target when the spool
     /// does not take them.
     Task<Result<void>> keep_orders(OperatorOrders changed, OrderTarget target);
@@ -183,6 +209,22 @@ class Dispatcher {
     Task<Result<void>> try_commit(const Batch& batch);
     Task<bool> commit(Batch batch);
     Task<void> watch_spool();
+    /// Mail does not wait for ever, and no sender in the dark, whatever it is that keeps it.
+    Task<void> watch_ages();
+    Task<void> look_at_ages();
+    Task<void> tell_delays();
+    Task<void> give_up_old();
+    /// A page of works that are nearly too old, or too old.
+    Task<void> end_of_time(std::vector<Work> works);
+    /// Works of one message that were claimed, as they stand on disk now; others are let go.
+    struct Claimed {
+        Envelope envelope;
+        std::vector<Work> works;
+    };
+    Task<Claimed> claim(std::span<const Work> works);
+    /// Makes durable what becomes of claimed works without an attempt; else they are as before.
+    Task<void> keep_waiting(Claimed claimed, Settlement settlement);
+    Waited waited(const Work& work, const Prospect& prospect) const;
     void give_up(const std::string& why);
     /// What the outcomes of a transaction teach.
     void log_limit(const std::string& lane, const Answer& answer);
@@ -192,13 +234,25 @@ class Dispatcher {
                unsigned use,
                Duration idle_for);
     static std::string share_note(const std::string& share) { return "share/" + share; }
+    static std::string site_note(const std::string& site) { return "site/" + site; }
+    /// What was found out of the sites: whose they are, how long they let strangers wait.
+    Task<void> load_sites();
     /// Keeps what has been learned, a few seconds behind.
     Task<void> keep_learned();
-    Task<void> write_learned();
+    Task<void> write_learned(bool last);
+    Task<void> write_site(std::string site);
+    /// What was found out to be no part of its provider, where that was never certain.
+    Task<void> split_off(std::vector<std::string> sites);
+    /// Notes of what was not used for long go; one look over all of them.
+    Task<void> sweep_notes();
+    Task<void> sweep(std::string prefix,
+                     std::function<bool(const std::string& name, const std::string& note)> unused);
     void log_attempt(const Event& event, const Loaded& loaded, Time began);
     /// What there is to tell: the sender, and the postmaster when he wants to know.
     std::vector<NewMail> notifications(const Loaded& loaded,
                                        const std::vector<DsnRecipient>& notices);
+    /// Mail without a sender that could not be delivered: counted, and a line in the log.
+    void tell_double_bounces(const Envelope& envelope, const std::vector<DsnRecipient>& notices);
     void poke() { changed_.notify(); }
 
     DispatcherParts parts_;
@@ -219,10 +273,21 @@ class Dispatcher {
     std::unordered_map<std::string, std::variant<Route, NoRoute>> routes_;  ///< by site
     ProviderMap providers_;
     Greylist greylist_;
+    std::set<std::string> unsaved_sites_;
+    bool sites_loaded_ = false;  ///< until then nothing is looked up
+    Time swept_{};               ///< the notes
+    bool looking_at_ages_ = false;
+    /// Where the last look at what is too old ended for its length: in the line of those who were
+    /// told of the delay (0) or of those who were not (1), behind that work.
+    std::pair<unsigned, DueCursor> old_seen_{};
+    /// Too old, but able to go: since when it has had the first turn. Bounded by the window.
+    std::unordered_map<WorkKey, Time, WorkKeyHash> last_chance_;
     Waiting idle_;             ///< by lane
     std::size_t leaving_ = 0;  ///< connections that were idle and are being closed
     std::vector<std::weak_ptr<Courier>> couriers_;
     Time alarm_at_ = never;
+    std::map<std::string, ReverseName> reverse_names_;  ///< of our IPv6 addresses, by address
+    std::map<std::string, Time> warm_;                  ///< sources with a history
     bool orders_loaded_ = false;  ///< until then nothing is sent, and none are given
     bool loading_ = true;
     bool stopping_ = false;

@@ -26,7 +26,7 @@ void add_amount(Explanation& e, std::uint64_t queued, std::uint64_t held, Time o
 
 void add_rate(Explanation& e, const ProviderStatus& p, std::uint64_t queued, Time now) {
     if (p.rate <= 0) return;
-    auto text = fmt::format("{} were taken in the last minute", pace_text(p.rate));
+    auto text = fmt::format("about {} of late", pace_text(p.rate));
     if (queued > 0) {
         auto const left = std::chrono::duration_cast<Duration>(
             std::chrono::duration<double>(static_cast<double>(queued) / p.rate));

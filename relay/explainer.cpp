@@ -126,7 +126,8 @@ class Telling {
         e_.state = "waiting";
         auto const& wait = f_.view.wait;
         bool const later = f_.work->due > now_;
-        bool const shut = wait.any() && wait.until != never && wait.until > f_.work->due;
+        bool const shut = wait.any() && ((wait.until != never && wait.until > f_.work->due) ||
+                                         !wait.release.empty());
         if (later && !shut) {
             retry();
         } else if (f_.view.routing || (f_.view.site.empty() && !wait.any())) {
@@ -145,7 +146,13 @@ class Telling {
             e_.answer =
                 fmt::format("It is due, nothing holds it up, and its turn comes with {}.", who());
         }
-        if ((!later || shut) && !f_.view.routing) place();
+        if (!f_.view.source.empty()) {
+            line("from",
+                 fmt::format("It leaves from our source {}{}.",
+                             f_.view.source,
+                             f_.work->attempts > 0 ? ", as at its attempts before" : ""));
+        }
+        if ((!later || shut) && !f_.view.routing && wait.release.empty()) place();
         if (later && shut) {
             line("retry",
                  fmt::format("It was put off by itself, too: its own next attempt would be {}.",
@@ -249,6 +256,14 @@ class Telling {
         Typed typed;
         typed.blame = wait.cause;
         if (auto const what = advice(wait.cause); !what.empty()) line("do", what + ".");
+        if (!wait.release.empty()) {
+            line("do",
+                 fmt::format("Take the unknown addresses off the list; then `{}` lets the rest go.",
+                             wait.release));
+            line("then",
+                 "Every message to nobody costs the reputation of all our mail there. Transactional "
+                 "mail goes on.");
+        }
         switch (wait.cause) {
             case Blame::reputation:
             case Blame::blocklist:
@@ -323,8 +338,7 @@ class Telling {
         };
         if (f_.rate > 0 && (view.pace <= 0 || f_.rate < view.pace)) {
             say(f_.rate,
-                fmt::format("if it goes on at {}, the pace of the last minute",
-                            pace_text(f_.rate)));
+                fmt::format("if it goes on at {}, the pace of late", pace_text(f_.rate)));
         } else if (view.pace > 0) {
             say(view.pace,
                 fmt::format("at {}, the most that is allowed there", pace_text(view.pace)));
@@ -332,24 +346,42 @@ class Telling {
             bool const blocked = e_.until != never && e_.cause != "" && e_.cause != "rate" &&
                                  e_.cause != "connections";
             line("expected",
-                 blocked
+                 view.ordered ? std::string("Not known: not before somebody lets it go.")
+                 : blocked
                      ? fmt::format("Not known: not before {}, and then as the receiver answers.",
                                    clock_words(e_.until, now_))
-                     : std::string("Not known: nothing was taken there in the last minute to "
-                                   "measure by."));
+                 : e_.until != never && e_.until - now_ >= 2s
+                     ? fmt::format("Not known: not before {}.", clock_words(e_.until, now_))
+                     : std::string("Not known: nothing was taken there of late to measure by."));
         }
     }
 
     void the_end() {
         if (f_.retry == nullptr || f_.envelope == nullptr) return;
+        if (f_.work->held || f_.view.ordered) {
+            line("gives up",
+                 fmt::format("Not while it is {}; after that, when it is {} old, with one last attempt "
+                             "at least.",
+                             f_.work->held ? "held" : "stopped",
+                             span_words(f_.retry->expire_after)));
+            return;
+        }
         e_.gives_up = f_.retry->expiry(f_.work->born);
         auto const about = told(*f_.envelope, f_.work->key.index);
         line("gives up",
-             fmt::format("In {} ({}), when it is {} old, after one last attempt; then {}.",
+             fmt::format("In {} ({}), when it is {} old, after one last attempt{}; then {}.",
                          span_words(std::max(Duration{}, e_.gives_up - now_)),
                          clock_words(e_.gives_up, now_),
                          span_words(f_.retry->expire_after),
+                         shut_out() ? " if it may be made then" : "",
                          about));
+    }
+
+    /// By something that can last longer than mail is kept.
+    bool shut_out() const {
+        auto const cause = f_.view.wait.cause;
+        return cause == Blame::reputation || cause == Blame::blocklist ||
+               cause == Blame::compliance || !f_.view.wait.release.empty();
     }
 
     // ---- it is gone
@@ -396,9 +428,12 @@ class Telling {
                 break;
             case EventKind::expired:
                 e_.answer =
-                    fmt::format("It was given up {}: in {} nobody took it.",
+                    fmt::format("It was given up {}: in {} {}.",
                                 when,
-                                span_words(last.born == Time{} ? Duration{} : last.at - last.born));
+                                span_words(last.born == Time{} ? Duration{} : last.at - last.born),
+                                last.attempt == 0 ? "there was no way to send it"
+                                                  : "nobody took it");
+                if (last.attempt == 0) line("why", last.reason);
                 refused(last);
                 break;
             case EventKind::removed:
@@ -425,7 +460,7 @@ class Telling {
         line("told",
              last.sender.empty()
                  ? std::string("Nobody: it was a notice itself and had no sender.")
-                 : fmt::format("{}, by a bounce message (unless the mail asked for none).",
+                 : fmt::format("A bounce message to {} was written (unless the mail asked for none).",
                                last.sender));
     }
 
@@ -471,7 +506,7 @@ class Telling {
                                      : fmt::format(" ({} to {} attempt, the last {})",
                                                    ordinal(first.attempt),
                                                    ordinal(last.attempt),
-                                                   clock_words(last.at, now_));
+                                                   clock_words(last.at, first.at));
             }
             e_.history.push_back({to_rfc3339(first.at), told + text});
             i = end;

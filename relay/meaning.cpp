@@ -49,8 +49,8 @@ std::string advice(Blame blame) {
             return "Find the cause and ask the list to take the address off; trying again does not "
                    "help";
         case Blame::compliance:
-            return "Check SPF, DKIM, DMARC and the reverse name of the sending domain: `millrace "
-                   "lint`, and the link in the reply";
+            return "Check SPF, DKIM and DMARC of the sender's domain and the reverse name of our "
+                   "address; the reply may say more";
         case Blame::content:
             return "The sender should look at the message";
         case Blame::sender:

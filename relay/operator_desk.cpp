@@ -5,7 +5,6 @@
 #include <map>
 
 #include "common/config/program.hpp"
-#include "relay/settlement.hpp"
 
 namespace millrace::relay {
 namespace {
@@ -62,6 +61,25 @@ DestinationStatus describe(const StreamSummary& summary,
     return d;
 }
 
+std::vector<Status::Warming> warming(const Scheduler& scheduler, Time now) {
+    std::map<std::string, Status::Warming> all;
+    for (auto const& [name, state] : scheduler.shares()) {
+        for (auto const& [domain, warm_up] : state.warm_ups) {
+            auto const end = warm_up.ends(now);
+            if (end == never) continue;
+            auto const& source = state.share.source();
+            auto& one = all[source];
+            one.source = source;
+            ++one.receivers;
+            one.ends = one.ends == never ? end : std::max(one.ends, end);
+        }
+    }
+    std::vector<Status::Warming> list;
+    for (auto& [source, one] : all)
+        list.push_back(std::move(one));
+    return list;
+}
+
 /// The streams of one destination stand together.
 std::vector<StreamSummary> by_destination(const std::vector<StreamSummary>& streams) {
     std::vector<StreamSummary> sums;
@@ -82,7 +100,11 @@ std::vector<StreamSummary> by_destination(const std::vector<StreamSummary>& stre
 }  // namespace
 
 OperatorDesk::OperatorDesk(Parts parts, std::string hostname)
-    : parts_(std::move(parts)), hostname_(std::move(hostname)), started_(parts_.clock.now()) {}
+    : parts_(std::move(parts)),
+      hostname_(std::move(hostname)),
+      started_(parts_.clock.now()),
+      changes_({parts_.clock, parts_.spool, parts_.dispatcher, parts_.ids, parts_.on_committed},
+               hostname_) {}
 
 void OperatorDesk::problem(std::string what, std::string detail) {
     // What goes on is one problem, not many.
@@ -101,8 +123,12 @@ void OperatorDesk::count_events(const std::vector<Event>& events) {
                 break;
             case EventKind::delivered: {
                 ++delivered_;
-                auto const provider = parts_.dispatcher.providers().known(event.site);
-                rates_.count(provider.empty() ? event.site : provider, event.at);
+                auto const known = parts_.dispatcher.providers().known(event.site);
+                auto const& provider = known.empty() ? event.site : known;
+                rates_.count(provider, event.at);
+                if (parts_.dispatcher.scheduler().limits().sources.sources().size() > 1) {
+                    rates_.count(event.source_ip + " " + provider, event.at);
+                }
                 break;
             }
             case EventKind::deferred:
@@ -116,6 +142,24 @@ void OperatorDesk::count_events(const std::vector<Event>& events) {
                 break;
         }
     }
+}
+
+double OperatorDesk::rate_of(const std::string& source,
+                             const std::string& provider,
+                             Time now) const {
+    auto const& sources = parts_.dispatcher.scheduler().limits().sources;
+    auto const* const own = sources.find(source);
+    if (own == nullptr || sources.sources().size() < 2) return rates_.per_second(provider, now);
+    double sum = 0;
+    for (auto const& written : own->addresses) {
+        boost::system::error_code bad;
+        auto const address = boost::asio::ip::make_address(written, bad);
+        if (bad) continue;
+        // Which address the system chose is not known: it is all the provider takes then.
+        if (address.is_unspecified()) return rates_.per_second(provider, now);
+        sum += rates_.per_second(address.to_string() + " " + provider, now);
+    }
+    return sum;
 }
 
 SpoolHealth OperatorDesk::health() const {
@@ -149,6 +193,7 @@ Task<Result<Status>> OperatorDesk::status() {
     s.orders = orders();
     s.problems.assign(problems_.begin(), problems_.end());
     s.alerts = alerts_.current();
+    s.warming = warming(parts_.dispatcher.scheduler(), parts_.clock.now());
     auto all = co_await destinations();
     if (!all) {
         co_return std::unexpected(all.error());
@@ -404,100 +449,9 @@ Task<Result<Body>> OperatorDesk::body(MessageId id) {
     return parts_.spool.body(id);
 }
 
-Task<Result<void>> OperatorDesk::put_out(Change change,
-                                         const Work& work,
-                                         Batch& batch,
-                                         const std::string& reason) {
-    auto const message = work.key.message;
-    auto envelope = co_await parts_.spool.envelope(message);
-    if (!envelope) {
-        co_return std::unexpected(envelope.error());
-    }
-    auto const now = parts_.clock.now();
-    auto const kind = change == Change::remove ? EventKind::removed : EventKind::bounced;
-    auto event = event_of(kind, *envelope, work, now);
-    event.reason = reason;
-    if (change == Change::bounce) {
-        event.enhanced_status = "5.0.0";
-    }
-    batch.finish.push_back({work.key, work.version, event});
-    if (change == Change::remove) {
-        co_return Result<void>{};
-    }
-
-    auto const body = co_await parts_.spool.body(message);
-    DsnRecipient failed;
-    failed.recipient = envelope->recipients.at(work.key.index);
-    failed.status = "5.0.0";
-    failed.reason = "The administrator of this mail system has returned the message.";
-    if (!work.last_reply.empty()) {
-        failed.diagnostic = work.last_reply;
-    }
-    failed.remote_host = work.last_host;
-    DsnContext context{parts_.ids.next(now), hostname_, now, parts_.clock.wall()};
-    auto dsn = make_dsn(
-        *envelope, body ? std::string_view(**body) : std::string_view(), {&failed, 1}, context);
-    if (dsn) {
-        batch.append.push_back(std::move(*dsn));
-    }
-    co_return Result<void>{};
-}
-
 Task<Result<Changed>> OperatorDesk::change(
     Change change, WorkFilter filter, WorkKey after, unsigned max, std::string reason) {
-    auto const works = co_await parts_.spool.find(std::move(filter), after, max);
-    if (!works) {
-        co_return std::unexpected(works.error());
-    }
-    auto const now = parts_.clock.now();
-    Changed changed;
-    Batch batch;
-    std::vector<Work> claimed;
-    std::optional<MessageId> last;
-    for (auto const& work : *works) {
-        bool const changes = change == Change::hold      ? !work.held
-                             : change == Change::release ? work.held
-                             : change == Change::retry   ? !work.held && work.due > now
-                                                         : true;
-        if (!changes || !parts_.dispatcher.scheduler().claim(work)) {
-            continue;
-        }
-        claimed.push_back(work);
-        if (change == Change::remove || change == Change::bounce) {
-            auto const put = co_await put_out(change, work, batch, reason);
-            if (!put) {
-                parts_.dispatcher.unchanged({work});
-                claimed.pop_back();
-                continue;
-            }
-        } else {
-            auto next = work;
-            next.held = change == Change::hold;
-            if (change == Change::retry) {
-                next.due = now;
-            }
-            batch.change.push_back({work.version, std::move(next), std::nullopt});
-        }
-        ++changed.recipients;
-        if (last != work.key.message) {
-            ++changed.messages;
-        }
-        last = work.key.message;
-    }
-    if (!batch.empty()) {
-        auto const applied = batch;
-        auto const committed = co_await parts_.spool.commit(std::move(batch));
-        if (!committed) {
-            parts_.dispatcher.unchanged(claimed);
-            co_return std::unexpected(committed.error());
-        }
-        parts_.dispatcher.changed(applied);
-        parts_.on_committed(*committed);
-    }
-    if (works->size() == max) {
-        changed.next = works->back().key;
-    }
-    co_return changed;
+    return changes_.make(change, std::move(filter), after, max, std::move(reason));
 }
 
 Task<Result<void>> OperatorDesk::order(Order order) {
@@ -506,6 +460,14 @@ Task<Result<void>> OperatorDesk::order(Order order) {
 
 Task<Result<void>> OperatorDesk::lift(OrderTarget target) {
     return parts_.dispatcher.lift(std::move(target));
+}
+
+Task<Result<void>> OperatorDesk::split(std::string site, bool alone) {
+    return parts_.dispatcher.split(std::move(site), alone);
+}
+
+Task<Result<void>> OperatorDesk::mark_warm(std::string source) {
+    return parts_.dispatcher.mark_warm(std::move(source));
 }
 
 std::vector<Order> OperatorDesk::orders() const {

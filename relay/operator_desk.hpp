@@ -10,13 +10,13 @@
 #include "relay/auditor.hpp"
 #include "relay/api/control.hpp"
 #include "relay/dispatcher.hpp"
+#include "relay/queue_changes.hpp"
 #include "relay/recent_rate.hpp"
 
 namespace millrace::relay {
 
-/// Answers the operator from the spool and the scheduler, and carries out what he asks. Works that
-/// are being delivered at this moment are left alone: their outcome comes within minutes. Thread:
-/// the loop's.
+/// Answers the operator from the spool and the scheduler, and carries out what he asks. Thread: the
+/// loop's.
 class OperatorDesk final : public Operations {
   public:
     struct Parts {
@@ -50,8 +50,10 @@ class OperatorDesk final : public Operations {
         Change change, WorkFilter filter, WorkKey after, unsigned max, std::string reason) override;
     Task<Result<void>> order(Order order) override;
     Task<Result<void>> lift(OrderTarget target) override;
+    Task<Result<void>> split(std::string site, bool alone) override;
     std::vector<Order> orders() const override;
     Task<Result<WorkFilter>> filter_of(OrderTarget target) override;
+    Task<Result<void>> mark_warm(std::string source) override;
     Task<Result<std::shared_ptr<TraceListener>>> trace(TraceWish wish) override;
     Task<Result<std::vector<Event>>> events(std::uint64_t after, unsigned max) override;
     Task<Result<std::vector<std::string>>> reload() override;
@@ -69,10 +71,6 @@ class OperatorDesk final : public Operations {
     void count_events(const std::vector<Event>& events);
 
   private:
-    Task<Result<void>> put_out(Change change,
-                               const Work& work,
-                               Batch& batch,
-                               const std::string& reason);
     std::string why(const Work& work, Time now) const;
     /// Fills in where the queues lead that the scheduler has no way for yet.
     Task<void> look_up(Standing& standing);
@@ -84,16 +82,16 @@ class OperatorDesk final : public Operations {
     Task<Explanation> explain_recipient(const StoredMail* mail,
                                         const Work* work,
                                         std::vector<Event> events);
-    double rate_of(const std::string& provider, Time now) const {
-        return rates_.per_second(provider, now);
-    }
+    /// What a provider takes from one of our sources.
+    double rate_of(const std::string& source, const std::string& provider, Time now) const;
 
     Parts parts_;
     std::string hostname_;
     Time started_;
+    QueueChanges changes_;
     std::deque<Problem> problems_;
     Alerts alerts_;
-    RecentRate rates_;  ///< of deliveries, by provider
+    RecentRate rates_;  ///< of deliveries, by provider and by address of ours and provider
     std::uint64_t received_ = 0, delivered_ = 0, deferred_ = 0, bounced_ = 0;
 };
 

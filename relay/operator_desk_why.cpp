@@ -54,6 +54,22 @@ void add(ProviderStatus& to, const DestinationStatus& from) {
     to.destinations.push_back(from);
 }
 
+void add(StreamSummary& to, const StreamSummary& from) {
+    to.count += from.count;
+    to.held += from.held;
+    to.next_due = std::min(to.next_due, from.next_due);
+    to.oldest = std::min(to.oldest, from.oldest);
+}
+
+/// What of a destination stands before one source.
+DestinationStatus part_of(DestinationStatus d, const StreamSummary& part) {
+    d.queued = part.count;
+    d.held = part.held;
+    d.oldest = part.oldest;
+    d.next_due = part.next_due;
+    return d;
+}
+
 /// With its queue: what a share alone does not know.
 void settle_state(ProviderStatus& p) {
     if (p.queued == 0 && p.held > 0 && p.state != "blocked") {
@@ -83,6 +99,20 @@ Task<Result<std::vector<ProviderStatus>>> OperatorDesk::providers() {
     auto const now = parts_.clock.now();
     auto const& scheduler = parts_.dispatcher.scheduler();
     auto const& map = parts_.dispatcher.providers();
+    // What stands before which of our sources.
+    std::map<std::pair<std::string, std::string>, StreamSummary> parts;
+    if (!scheduler.limits().sources.empty()) {
+        auto const streams = co_await parts_.spool.summary();
+        if (!streams) {
+            co_return std::unexpected(streams.error());
+        }
+        for (auto const& stream : *streams) {
+            auto const [at, fresh] =
+                parts.try_emplace({stream.destination, scheduler.source_of(stream.stream)}, stream);
+            if (!fresh) add(at->second, stream);
+        }
+    }
+    std::set<std::string> seen;
     std::map<std::string, std::vector<const DestinationStatus*>> by_provider;
     for (auto const& d : *found) {
         auto const view = scheduler.destination(d.destination, now);
@@ -93,7 +123,11 @@ Task<Result<std::vector<ProviderStatus>>> OperatorDesk::providers() {
         auto const& provider = state.share.provider();
         if (provider.starts_with('!')) continue;  // no route: nobody is there
         auto p = provider_status(state.share, now);
-        p.rate = rate_of(provider, now);
+        auto warm_ups = warm_up_allowances(state, now);
+        p.allowances.insert(p.allowances.begin(),
+                            std::make_move_iterator(warm_ups.begin()),
+                            std::make_move_iterator(warm_ups.end()));
+        p.rate = rate_of(state.share.source(), provider, now);
         p.sites = map.sites(provider);
         for (auto const& why : map.evidence(provider)) {
             p.evidence.push_back(fmt::format("{} and {}: {}, since {}",
@@ -103,15 +137,21 @@ Task<Result<std::vector<ProviderStatus>>> OperatorDesk::providers() {
                                              clock_words(why.since, now)));
         }
         if (auto const at = by_provider.find(provider); at != by_provider.end()) {
-            for (auto const* const d : at->second)
-                add(p, *d);
-            // With several sources mail stands before all of them; it is counted at the first.
-            by_provider.erase(at);
+            for (auto const* const d : at->second) {
+                auto const part = parts.find({d->destination, p.source});
+                if (p.source.empty()) {
+                    add(p, *d);
+                } else if (part != parts.end()) {
+                    add(p, part_of(*d, part->second));
+                }
+            }
+            seen.insert(provider);
         }
         settle_state(p);
         out.push_back(std::move(p));
     }
     for (auto const& [provider, destinations] : by_provider) {
+        if (seen.contains(provider)) continue;
         for (auto const* const d : destinations) {
             ProviderStatus p;
             p.provider = provider;
@@ -164,7 +204,7 @@ Task<Explanation> OperatorDesk::explain_recipient(const StoredMail* mail,
             auto const before = co_await place_of(*work, facts.place_is_a_minimum);
             facts.view = scheduler.work(*work, before, now);
         }
-        facts.rate = rate_of(facts.view.provider, now);
+        facts.rate = rate_of(facts.view.source, facts.view.provider, now);
     }
     auto const provider = work != nullptr ? facts.view.provider
                           : events.empty()
@@ -243,6 +283,15 @@ Task<void> OperatorDesk::watch() {
         for (auto const& [name, state] : parts_.dispatcher.scheduler().shares()) {
             auto found = alerts_of(state.share, now);
             std::ranges::move(found, std::back_inserter(seen));
+        }
+        for (auto const& [address, name] : parts_.dispatcher.unconfirmed()) {
+            seen.push_back({"source-name",
+                            address,
+                            false,
+                            now,
+                            "no mail leaves from it: " + name.why +
+                                "; large receivers refuse IPv6 mail from an address whose name "
+                                "does not lead back to it (relay.sources: ptr)"});
         }
         if (streams) {
             auto found = late_alerts(*streams, parts_.late_after(), now);

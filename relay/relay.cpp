@@ -85,6 +85,7 @@ struct Relay::Rooms {
                w.random,
                w.network,
                w.spool,
+               w.resolver,
                router,
                ids,
                w.log,
@@ -115,9 +116,7 @@ struct Relay::Rooms {
                 [this] { return static_cast<unsigned>(server.sessions()); },
                 [this] { return static_cast<unsigned>(server.waiting()); },
                 [this, &relay] { return reload(relay); },
-                [this](const Committed& committed) {
-                    grown(committed);
-                },
+                [this](const Committed& committed) { grown(committed); },
                 [this] {
                     return settings->relay.alert_late_after;
                 },
@@ -184,6 +183,9 @@ struct Relay::Rooms {
         count("domain-blocked",
               "millrace_blocked_domains",
               "Senders' domains that a receiver refuses for their reputation.");
+        count("list-hold",
+              "millrace_held_lists",
+              "Bulk mail of a sender that is held, because a receiver does not know its recipients.");
         count("late",
               "millrace_late_destinations",
               "Destinations with mail due for longer than relay.alert_late_after.");

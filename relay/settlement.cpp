@@ -44,6 +44,20 @@ Event attempt_event(EventKind kind,
     return event;
 }
 
+/// Of mail that was not tried: what it waits for, else what its last attempt came to.
+DsnRecipient waiting_notice(DsnAction action,
+                            const Envelope& envelope,
+                            const Work& work,
+                            const Waited& why) {
+    DsnRecipient n;
+    n.recipient = envelope.recipients.at(work.key.index);
+    n.action = action;
+    n.reason = why.reason;
+    n.diagnostic = why.said.empty() ? work.last_reply : why.said;
+    if (why.said.empty()) n.remote_host = work.last_host;
+    return n;
+}
+
 /// What is said of our address or our pace says nothing of the message: it waits.
 bool spends_nothing(Blame blame) {
     return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist;
@@ -128,6 +142,44 @@ Settlement settle(const Envelope& envelope,
             {work.version,
              std::move(next),
              attempt_event(EventKind::deferred, envelope, work, site, outcome, now)});
+    }
+    return result;
+}
+
+Settlement settle_expired(const Envelope& envelope,
+                          std::span<const Work> works,
+                          const std::map<WorkKey, Waited>& whys,
+                          Time now) {
+    Settlement result;
+    for (auto const& work : works) {
+        auto const& why = whys.at(work.key);
+        auto event = event_of(EventKind::expired, envelope, work, now);
+        event.attempt = 0;
+        event.site = why.site;
+        event.enhanced_status = "4.4.7";
+        event.reason = why.said.empty() ? why.reason : why.reason + ": " + why.said;
+        result.batch.finish.push_back({work.key, work.version, std::move(event)});
+        result.notices.push_back(waiting_notice(DsnAction::failed, envelope, work, why));
+        // RFC 3463 §3.5: delivery time expired.
+        result.notices.back().status = "4.4.7";
+    }
+    return result;
+}
+
+Settlement settle_delay(const Envelope& envelope,
+                        std::span<const Work> works,
+                        const std::map<WorkKey, Waited>& whys,
+                        const SettlementRules& rules,
+                        Time now) {
+    Settlement result;
+    for (auto const& work : works) {
+        if (work.delay_told || now - work.born < rules.delay_notice_after) continue;
+        auto const& why = whys.at(work.key);
+        auto next = work;
+        next.delay_told = true;
+        result.notices.push_back(waiting_notice(DsnAction::delayed, envelope, work, why));
+        result.notices.back().retry_until = rules.retry.expiry(work.born);
+        result.batch.change.push_back({work.version, std::move(next), std::nullopt});
     }
     return result;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,27 @@ Settlement settle(const Envelope& envelope,
                   const SettlementRules& rules,
                   Time now,
                   Random& random);
+
+/// Why mail that was not tried still waits.
+struct Waited {
+    std::string site;
+    std::string reason;  ///< a main clause for the sender: `mx.example takes 2 connections at once`
+    std::string said;    ///< in the receiver's words, or empty
+};
+
+/// The time of these is over and nothing can be tried: they are given up, and their senders told of
+/// the wait. `why` has an entry for each. Pure.
+Settlement settle_expired(const Envelope& envelope,
+                          std::span<const Work> works,
+                          const std::map<WorkKey, Waited>& why,
+                          Time now);
+
+/// The senders of these are told once that they still wait; they keep their places. Pure.
+Settlement settle_delay(const Envelope& envelope,
+                        std::span<const Work> works,
+                        const std::map<WorkKey, Waited>& why,
+                        const SettlementRules& rules,
+                        Time now);
 
 /// Takes out of a batch what waits for no notice: deliveries and deferrals. Failures stay with the
 /// notices in `append`: nobody's failure is finished before it is told. For a disk that has room

@@ -8,6 +8,12 @@ namespace {
 
 constexpr Duration read_again = std::chrono::seconds(1);
 
+bool is_same(const std::string& address, const std::string& other) {
+    boost::system::error_code bad;
+    auto const one = boost::asio::ip::make_address(address, bad);
+    return !bad && one.to_string() == other;
+}
+
 std::string orders_note() {
     return "operator-orders";
 }
@@ -39,6 +45,7 @@ Task<void> Dispatcher::load_orders() {
 const Order* Dispatcher::order_on_source(const std::string& address) const {
     OrderSubject subject;
     subject.source_address = address;
+    subject.bound = true;  // what a drain keeps from it does not come here
     return scheduler_.orders().held(subject, parts_.clock.now());
 }
 
@@ -57,8 +64,9 @@ const Order* Dispatcher::leave_out_stopped(std::vector<Target>& targets,
 Task<Result<void>> Dispatcher::order(Order order) {
     if (order.target.axis == OrderAxis::source) {
         auto const& sources = settings_->relay.sources;
-        bool const ours = std::ranges::any_of(
-            sources, [&](auto const& source) { return source.address == order.target.name; });
+        bool const ours = std::ranges::any_of(sources, [&](auto const& source) {
+            return source.name == order.target.name || is_same(source.address, order.target.name);
+        });
         if (!ours) {
             co_return failure(Fault::invalid,
                               order.target.name + " is none of relay.sources" +
@@ -76,8 +84,14 @@ Task<Result<void>> Dispatcher::order(Order order) {
 }
 
 Task<Result<void>> Dispatcher::lift(OrderTarget target) {
+    auto const lists = scheduler_.release_lists(target, parts_.clock.now());
+    if (lists > 0) {
+        parts_.log.info("lists.released", {{"target", target.text()}, {"lists", lists}});
+        poke();
+    }
     auto changed = scheduler_.orders();
     if (!changed.lift(target)) {
+        if (lists > 0) co_return Result<void>{};
         co_return failure(Fault::not_found,
                           "there is no order for " + target.short_text() +
                               "; millrace pause lists those in force");

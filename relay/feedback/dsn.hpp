@@ -30,7 +30,7 @@ struct DsnRecipient {
     std::string remote_host;  ///< `mx.example.com [192.0.2.1]`; empty: nobody was reached
     Time last_attempt{};      ///< zero: never tried
     Time retry_until{};       ///< of delayed
-    std::string reason;       ///< our own words when there was no reply
+    std::string reason;       ///< our own words, beside the reply or when there was none
 };
 
 /// About what the notification is, and from whom.

@@ -124,7 +124,7 @@ std::string advice_for(const DsnRecipient& recipient) {
     if (family == "1.10") return "This domain takes no mail. Check the address for mistakes.";
     if (family == "2.2") return "The mailbox is full: try again later, or tell the recipient.";
     if (family == "3.4" || family == "2.3") return "Send a smaller message.";
-    if (family == "4.7") return "The server could not be reached in time. Send it again later.";
+    if (family == "4.7") return "It could not be delivered in time. Send it again later.";
     if (family.starts_with("6.")) return "The server does not take the message in this form.";
     if (family.starts_with("7.")) {
         return "The server refused it by its rules: its answer says which. Show it to whoever "
@@ -208,10 +208,10 @@ std::string explanation_part(const Envelope& envelope,
             auto said = recipient.diagnostic;
             if (!said.empty() && !recipient.remote_host.empty()) {
                 said = recipient.remote_host + " answered: " + said;
-            } else if (said.empty()) {
-                said = recipient.reason;
             }
-            if (!said.empty()) text += "    " + wrap(readable(said), 4, "\r\n    ") + "\r\n";
+            for (auto const& line : {recipient.reason, said}) {
+                if (!line.empty()) text += "    " + wrap(readable(line), 4, "\r\n    ") + "\r\n";
+            }
             text += "    " + wrap(advice_for(recipient), 4, "\r\n    ") + "\r\n";
         }
     }

@@ -128,7 +128,8 @@ std::vector<MailLogLine> mail_log_lines(const Event& e) {
             out.push_back(attempt(e, "millrace/smtp", "deferred"));
             break;
         case EventKind::expired:
-            out.push_back(attempt(e, "millrace/smtp", "deferred"));
+            // Without an attempt it is the queue that says why, as Postfix's error(8) does.
+            out.push_back(attempt(e, e.attempt == 0 ? "millrace/error" : "millrace/smtp", "deferred"));
             out.push_back({"millrace/qmgr",
                            fmt::format("{}: from=<{}>, status=expired, returned to sender",
                                        e.message.text(),

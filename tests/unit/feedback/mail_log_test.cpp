@@ -107,10 +107,14 @@ TEST(MailLog, ADeferralSaysWhoSaidWhat) {
 TEST(MailLog, WhatEndsBadly) {
     auto e = sample(EventKind::expired);
     e.last = true;
+    e.attempt = 30;
     ASSERT_EQ(lines_of(e).size(), 3U);
     EXPECT_NE(lines_of(e)[0].find("status=deferred"), std::string::npos);
     EXPECT_TRUE(
         lines_of(e)[1].ends_with("from=<shop@example.com>, status=expired, returned to sender"));
+    EXPECT_TRUE(lines_of(e)[0].starts_with("millrace/smtp: "));
+    e.attempt = 0;
+    EXPECT_TRUE(lines_of(e)[0].starts_with("millrace/error: ")) << "nothing was tried";
     e = sample(EventKind::bounced);
     EXPECT_NE(lines_of(e)[0].find("dsn=5.0.0, status=bounced ("), std::string::npos);
     e.late = true;

@@ -99,6 +99,21 @@ TEST(Alerts, UnknownUsersFromThreeAndTenPerCent) {
     }
 }
 
+TEST(Alerts, WhoseBulkMailIsHeldAndWhatToDo) {
+    Share share("", "google", Ceilings{}, start);
+    for (int i = 0; i < 200; ++i)
+        share.list_told("@shop.example", i % 5 == 0, "550 5.1.1 no such user", start);
+    auto const found = alerts_of(share, start + 1min);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].kind, "list-hold");
+    EXPECT_EQ(found[0].object, "shop.example at google");
+    EXPECT_TRUE(found[0].critical);
+    EXPECT_NE(found[0].text.find("550 5.1.1 no such user"), std::string::npos) << found[0].text;
+    EXPECT_NE(found[0].text.find("millrace resume provider:google"), std::string::npos);
+    share.release_list("@shop.example");
+    EXPECT_TRUE(alerts_of(share, start + 1min).empty());
+}
+
 TEST(Alerts, LateIsWhatIsDueAndWaitsAndNoBulk) {
     std::vector<StreamSummary> const streams = {
         stream("late.example", start - 2h),

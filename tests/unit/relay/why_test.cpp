@@ -5,171 +5,14 @@
 #include <fstream>
 #include <sstream>
 
-#include <boost/json.hpp>
-#include <gtest/gtest.h>
-
-#include "common/net/task_group.hpp"
-#include "common/virtual/network.hpp"
-#include "common/virtual/receiver.hpp"
-#include "common/virtual/resolver.hpp"
-#include "common/virtual/work_pool.hpp"
-#include "relay/api/control_commands.hpp"
 #include "relay/cli/views.hpp"
-#include "relay/relay.hpp"
-#include "relay/spool/memory_spool.hpp"
+#include "tests/unit/relay/relay_on_wires.hpp"
 
 namespace millrace::relay {
 namespace {
 
-using namespace std::chrono_literals;
-using virtual_::Moment;
-using virtual_::Receiver;
-
-Address ip(const char* text) {
-    return boost::asio::ip::make_address(text);
-}
-
-/// What the command would have read from the control socket.
-class Heard final : public ControlSink {
-  public:
-    Task<bool> send(std::string line) override {
-        auto const all = boost::json::parse(line).as_object();
-        if (auto const* const item = all.if_contains("item")) items.push_back(item->as_object());
-        if (auto const* const error = all.if_contains("error")) {
-            failed = std::string(error->as_object().at("text").as_string());
-        }
-        done = done || !all.contains("item");
-        co_return true;
-    }
-    std::vector<boost::json::object> items;
-    std::string failed;
-    bool done = false;
-};
-
-struct Letter {
-    std::string from = "anna@shop.example";
-    std::string to;
-    bool bulk = false;
-    std::string notify = {};  ///< parameter of RCPT
-};
-
-class Why : public testing::Test {
+class Why : public RelayOnWires {
   protected:
-    Why() {
-        wanted.relay.hostname = "relay.example";
-        config::Listener listener;
-        listener.address = "127.0.0.1";
-        listener.trusted = {*Network4or6::parse("127.0.0.0/8")};
-        wanted.relay.listeners = {listener};
-    }
-    ~Why() override {
-        if (relay) {
-            bool stopped = false;
-            auto stop = [](Relay& r, Time by, bool& done) -> Task<void> {
-                co_await r.stop(by);
-                done = true;
-            };
-            talks.spawn(stop(*relay, simulation.now() + 1s, stopped));
-            EXPECT_TRUE(simulation.run_until([&] { return stopped; }, simulation.now() + 1min));
-        }
-        relay.reset();
-        spool.reset();
-        simulation.shutdown();
-        world.reset();  // before the wires: ends of receivers still say so to them
-    }
-
-    void start() {
-        settings = std::make_shared<config::Settings>(wanted);
-        spool = std::make_unique<MemorySpool>(
-            disk, machine.executor(), machine, log, MemorySpool::Options{});
-        auto listeners = open_listeners(network, settings->relay);
-        ASSERT_TRUE(listeners);
-        relay = std::make_unique<Relay>(
-            World{
-                machine.executor(), machine, random, network, resolver, *spool, pool, log, metrics},
-            settings,
-            std::move(*listeners));
-        relay->start();
-        run(1s);
-    }
-    void run(Duration d) { simulation.run_until(simulation.now() + d); }
-
-    Receiver& receiver(const std::string& domain, const char* address, std::string host = {}) {
-        if (host.empty()) host = "mx." + domain;
-        zones.add_mail_domain(domain, host, ip(address));
-        auto& computer = simulation.machine(host);
-        auto& wire = wires.plug(computer, {ip(address)});
-        receivers.push_back(
-            std::make_unique<Receiver>(computer, wire, random, Endpoint{ip(address), 25}, host));
-        return *receivers.back();
-    }
-
-    /// Hands letters in, one after the other on one connection; the id of the last.
-    std::string send(std::vector<Letter> letters) {
-        auto talk = [](Network& wire, Time by, std::vector<Letter> all, std::string& id, bool& done)
-            -> Task<void> {
-            auto stream = co_await wire.connect({ip("127.0.0.1"), 2525}, std::nullopt, by);
-            if (!stream) co_return;
-            (*stream)->expires_at(by);
-            std::vector<char> room(4096);
-            auto heard = co_await (*stream)->read_some(room);
-            std::vector<std::string> lines = {"EHLO app.example\r\n"};
-            for (auto const& letter : all) {
-                lines.push_back("MAIL FROM:<" + letter.from + ">\r\n");
-                lines.push_back("RCPT TO:<" + letter.to + ">" + letter.notify + "\r\n");
-                lines.push_back("DATA\r\n");
-                lines.push_back("From: Anna <anna@shop.example>\r\nTo: <" + letter.to +
-                                ">\r\nSubject: hello\r\nDate: Tue, 24 Nov 2026 08:00:00 +0000\r\n" +
-                                (letter.bulk ? "List-Id: <news.shop.example>\r\n" : "") +
-                                "\r\nhello\r\n.\r\n");
-            }
-            for (auto const& line : lines) {
-                co_await (*stream)->write(line);
-                heard = co_await (*stream)->read_some(room);
-                if (!heard) co_return;
-                std::string const said(room.data(), *heard);
-                EXPECT_TRUE(said.starts_with("2") || said.starts_with("354")) << line << said;
-                if (auto const at = said.find("queued as "); at != said.npos) {
-                    id = said.substr(at + 10, 13);
-                }
-            }
-            done = true;
-        };
-        std::string id;
-        bool done = false;
-        talks.spawn(talk(network, simulation.now() + 1h, std::move(letters), id, done));
-        EXPECT_TRUE(simulation.run_until([&] { return done; }, simulation.now() + 1h));
-        return id;
-    }
-    std::string send(Letter letter) { return send(std::vector{std::move(letter)}); }
-    static std::vector<Letter> many(std::size_t n, const Letter& like) {
-        return std::vector<Letter>(n, like);
-    }
-
-    std::shared_ptr<Heard> ask(const std::string& command,
-                               const std::string& name,
-                               const std::string& target = {}) {
-        auto const heard = std::make_shared<Heard>();
-        auto talk = [](Operations& operations,
-                       Clock& clock,
-                       Log& log,
-                       std::string line,
-                       std::shared_ptr<Heard> sink) -> Task<void> {
-            ControlCommands commands(operations, clock, log, "uid 0");
-            co_await commands.answer(std::move(line), *sink);
-        };
-        boost::json::object request{{"command", command}, {"reason", "removed"}};
-        if (target.empty()) {
-            request["name"] = name;
-        } else {
-            request["target"] = target;
-            request["reason"] = "their server moves tonight";
-        }
-        auto line = boost::json::serialize(request);
-        talks.spawn(talk(relay->operations(), machine, log, std::move(line), heard));
-        EXPECT_TRUE(simulation.run_until([&] { return heard->done; }, simulation.now() + 1min));
-        return heard;
-    }
     std::string why(const std::string& name) {
         auto const heard = ask("why", name);
         if (!heard->failed.empty()) return heard->failed + "\n";
@@ -186,26 +29,6 @@ class Why : public testing::Test {
     }
     /// The answer for `asked` is the one that is kept under `name`.
     void expect(const std::string& name, const std::string& asked) { compare(name, why(asked)); }
-
-    config::Settings wanted;
-    NullLog log;
-    std::unique_ptr<virtual_::Simulation> world =
-        std::make_unique<virtual_::Simulation>(from_unix_millis(1'795'507'200'000));
-    virtual_::Simulation& simulation{*world};
-    SeededRandom random{1};
-    virtual_::VirtualNetwork wires{simulation, random};
-    virtual_::VirtualZones zones;
-    virtual_::Machine& machine{simulation.machine("relay")};
-    Network& network{wires.plug(machine, {ip("192.0.2.1")})};
-    virtual_::VirtualResolver resolver{machine, random, zones};
-    virtual_::VirtualWorkPool pool{machine, random, 1ms};
-    Metrics metrics;
-    TaskGroup talks{machine.executor(), log, "talks"};
-    config::Snapshot settings;
-    std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
-    std::vector<std::unique_ptr<Receiver>> receivers;
-    std::unique_ptr<MemorySpool> spool;
-    std::unique_ptr<Relay> relay;
 };
 
 TEST_F(Why, AConnectionIsBeingOpened) {
@@ -432,6 +255,38 @@ TEST_F(Why, PerhapsTwice) {
     expect("24-perhaps-twice", id);
 }
 
+TEST_F(Why, TooManyOfAListAreUnknown) {
+    auto& mx = receiver("mail.example", "198.51.100.1");
+    mx.manners.recipients["nobody@mail.example"] =
+        "550 5.1.1 <nobody@mail.example>: Recipient address rejected: User unknown";
+    start();
+    // One in seven.
+    for (int i = 0; i < 20; ++i) {
+        send(many(6, {.to = "bob@mail.example", .bulk = true}));
+        send({.to = "nobody@mail.example", .bulk = true});
+    }
+    run(5min);
+    auto const id = send({.to = "carl@mail.example", .bulk = true});
+    auto const other = send({.from = "eve@other.example", .to = "dora@mail.example", .bulk = true});
+    auto const urgent = send({.to = "carl@mail.example"});
+    run(2min);
+    expect("33-list-held", id);
+    EXPECT_NE(why(other).find("It was delivered"), std::string::npos) << why(other);
+    EXPECT_NE(why(urgent).find("It was delivered"), std::string::npos) << why(urgent);
+    std::optional<Status> status = *wait(relay->operations().status());
+    ASSERT_FALSE(status->alerts.empty());
+    EXPECT_EQ(status->alerts[0].kind, "list-hold");
+    EXPECT_TRUE(status->alerts[0].critical);
+    stop();
+    start();
+    run(1h);
+    EXPECT_NE(why(id).find("is held"), std::string::npos) << "a restart does not let it go";
+    EXPECT_EQ(ask("resume", "", "provider:mx.mail.example")->failed, "");
+    run(1min);
+    EXPECT_NE(why(id).find("It was delivered"), std::string::npos) << why(id);
+    EXPECT_NE(ask("resume", "", "provider:mx.mail.example")->failed, "");
+}
+
 TEST_F(Why, SeveralOfOneAddressAndTheirDestination) {
     receiver("mail.example", "198.51.100.1").manners.recipients["bob@mail.example"] =
         "452 4.2.2 The recipient's mailbox is full";
@@ -444,6 +299,31 @@ TEST_F(Why, SeveralOfOneAddressAndTheirDestination) {
     expect("25-several-messages", "bob@mail.example");
     expect("26-destination", "mail.example");
     expect("27-nothing-known", "nobody@mail.example");
+}
+
+TEST_F(Why, ItsSourceIsWarmedUp) {
+    config::Source source;
+    source.address = "192.0.2.1";
+    source.name = "out1";
+    source.warm_up = true;
+    wanted.relay.sources = {source};
+    receiver("mail.example", "198.51.100.1");
+    start();
+    auto const id = send(many(60, {.to = "bob@mail.example"}));
+    run(20min);
+    expect("30-warm-up", id);
+    expect("31-warm-up-destination", "mail.example");
+}
+
+TEST_F(Why, ItsSourceIsNoAddressOfThisMachine) {
+    config::Source source;
+    source.address = "192.0.2.77";
+    wanted.relay.sources = {source};
+    receiver("mail.example", "198.51.100.1");
+    start();
+    auto const id = send({.to = "bob@mail.example"});
+    run(30s);
+    expect("32-source-not-ours", id);
 }
 
 }  // namespace
