@@ -2,16 +2,12 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <deque>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sstream>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/planted.hpp"
 #include "tests/days/referee.hpp"
+#include "tests/seeds/seed_runner.hpp"
 
 namespace millrace::days {
 namespace {
@@ -21,6 +17,7 @@ struct Options {
     unsigned jobs = 2;
     std::string plant, kind;
     bool verbose = false;
+    bool stop = false;  ///< at the first failure: enough for a planted bug
 };
 
 struct Kind {
@@ -163,8 +160,7 @@ Outcome run_day(std::uint64_t seed, const Options& options, bool verbose) {
     return out;
 }
 
-void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, int fd) {
-    FILE* const lines = ::fdopen(fd, "w");
+void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, FILE* lines) {
     for (auto seed = from; seed < to; ++seed) {
         std::fprintf(lines, "begin %" PRIu64 "\n", seed);
         std::fflush(lines);
@@ -190,8 +186,6 @@ void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, int
         std::fprintf(lines, "day %" PRIu64 "\n", out.events);
         std::fflush(lines);
     }
-    std::fflush(nullptr);
-    ::_exit(0);
 }
 
 struct Totals {
@@ -258,71 +252,30 @@ std::uint64_t account(const std::string& text, int status, const Options& option
         }
     }
     if (!open) return 0;
-    bad.push_back(WIFSIGNALED(status)
-                      ? std::string("the process died: ") + ::strsignal(WTERMSIG(status))
-                      : "the process ended with " + std::to_string(WEXITSTATUS(status)));
+    bad.push_back(death_of(status));
     report();
     return std::strtoull(seed.c_str(), nullptr, 10);
 }
 
-struct Worker {
-    std::uint64_t to = 0;
-    pid_t pid = -1;
-    int pipe = -1;
-    std::string text;
-};
-
 Totals run_all(const Options& options) {
     Totals totals;
-    std::vector<Worker> workers;
-    std::deque<std::pair<std::uint64_t, std::uint64_t>> chunks;
-    for (auto at = options.first; at < options.first + options.seeds; at += chunk) {
-        chunks.emplace_back(at, std::min(options.first + options.seeds, at + chunk));
-    }
-    while (!chunks.empty() || !workers.empty()) {
-        while (!chunks.empty() && workers.size() < options.jobs) {
-            auto const [from, to] = chunks.front();
-            chunks.pop_front();
-            int ends[2];
-            if (::pipe(ends) != 0) std::abort();
-            std::fflush(nullptr);
-            auto const pid = ::fork();
-            if (pid == 0) {
-                ::close(ends[0]);
-                run_chunk(options, from, to, ends[1]);
-            }
-            ::close(ends[1]);
-            workers.push_back({to, pid, ends[0], {}});
-        }
-        std::vector<pollfd> wait;
-        for (auto const& worker : workers)
-            wait.push_back({worker.pipe, POLLIN, 0});
-        ::poll(wait.data(), wait.size(), -1);
-        for (auto i = workers.size(); i-- > 0;) {
-            if (wait[i].revents == 0) continue;
-            char room[65536];
-            auto const got = ::read(workers[i].pipe, room, sizeof room);
-            if (got > 0) {
-                workers[i].text.append(room, static_cast<std::size_t>(got));
-                continue;
-            }
-            int status = 0;
-            ::close(workers[i].pipe);
-            ::waitpid(workers[i].pid, &status, 0);
-            auto const died = account(workers[i].text, status, options, totals);
-            if (died != 0 && died + 1 < workers[i].to)
-                chunks.emplace_front(died + 1, workers[i].to);
-            workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(i));
-        }
-    }
+    run_seeds(
+        {options.first, options.seeds, chunk, options.jobs},
+        [&](std::uint64_t from, std::uint64_t to, FILE* lines) {
+            run_chunk(options, from, to, lines);
+        },
+        [&](const std::string& text, int status) {
+            return account(text, status, options, totals);
+        },
+        [&] { return options.stop && totals.failed > 0; });
     return totals;
 }
 
 bool parse(int argc, char** argv, Options& options) {
     for (int i = 1; i < argc; ++i) {
         std::string const name = argv[i];
-        if (name == "--verbose") {
-            options.verbose = true;
+        if (name == "--verbose" || name == "--stop") {
+            (name == "--stop" ? options.stop : options.verbose) = true;
             continue;
         }
         if (i + 1 == argc) return false;
@@ -353,7 +306,7 @@ int main_of(int argc, char** argv) {
     if (!parse(argc, argv, options)) {
         std::fprintf(stderr,
                      "days [--seeds N] [--first S] [--seed S] [--kind NAME] [--jobs N] [--plant "
-                     "NAME] [--verbose]\n");
+                     "NAME] [--stop] [--verbose]\n");
         return 64;
     }
     if (!options.plant.empty()) {

@@ -1,5 +1,6 @@
 #include "tests/sim/day.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <boost/asio/co_spawn.hpp>
@@ -19,6 +20,11 @@ using virtual_::Receiver;
 
 const Address relay_address = asio::ip::make_address("198.51.100.1");
 const Address client_address = asio::ip::make_address("198.51.100.2");
+/// More addresses of the relay's machine, for days with several sources.
+const std::vector<Address> relay_addresses = {relay_address,
+                                              asio::ip::make_address("198.51.100.11"),
+                                              asio::ip::make_address("198.51.100.12"),
+                                              asio::ip::make_address("198.51.100.13")};
 constexpr std::uint16_t relay_port = 2525;
 
 Address receiver_address(std::size_t n) {
@@ -50,13 +56,17 @@ class Day {
           wires_random_(random_.next()),
           wires_(simulation_, wires_random_),
           settings_(draw_settings()),
-          host_(simulation_, wires_, zones_, random_, settings_, relay_address, log_) {}
+          host_(simulation_, wires_, zones_, random_, settings_, relay_addresses, log_) {}
 
     DayResult run();
 
   private:
     config::Snapshot draw_settings();
     void build_receivers();
+    void draw_sources(config::Relay& relay);
+    bool is_ours(const Address& address) const {
+        return std::ranges::find(relay_addresses, address) != relay_addresses.end();
+    }
     Manners draw_manners();
     void write_messages();
     void arrange_weather(Time from, Time until);
@@ -110,9 +120,30 @@ config::Snapshot Day::draw_settings() {
     if (chance(0.3)) delivery.connections_per_second = 0.2;
     delivery.expire_after = chance(0.4) ? between(2h, 6h) : between(24h, 72h);
     relay.limits.window = chance(0.3) ? 20 : 20'000;  // a small one: refills from disk all day
+    if (chance(0.4)) draw_sources(relay);
     settings->gate.message_id_domain = relay.hostname;
     settings->gate.sender = "postmaster@" + relay.hostname;
     return settings;
+}
+
+/// Two or three, one of them perhaps new, one perhaps not there.
+void Day::draw_sources(config::Relay& relay) {
+    const std::size_t count = 2 + random_.below(2);
+    const bool cold = chance(0.5);
+    for (std::size_t i = 0; i < count; ++i) {
+        config::Source source;
+        source.address = relay_addresses[1 + i].to_string();
+        source.name = "out" + std::to_string(i);
+        source.hostname = relay.hostname;
+        source.weight = 1 + static_cast<unsigned>(random_.below(3));
+        source.warm_up = i == 0 && cold;
+        source.warm_up_first = 16;
+        source.warm_up_goal = 1'000;
+        relay.sources.push_back(source);
+    }
+    if (!cold && chance(0.3)) {
+        relay.sources.back().address = "198.51.100.99";
+    }
 }
 
 Manners Day::draw_manners() {
@@ -363,13 +394,15 @@ void Day::revive() {
 
 void Day::watch_connections() {
     wires_.on_opened = [this](const virtual_::ConnectionFact& fact) {
-        if (fact.from.address == relay_address) {
-            ledger_.opened(site_of_.at(fact.to.address), simulation_.now());
+        if (is_ours(fact.from.address)) {
+            ledger_.opened(site_of_.at(fact.to.address), fact.from.address, simulation_.now());
+            ledger_.sources[fact.id] = fact.from.address;
         }
     };
     wires_.on_closed = [this](const virtual_::ConnectionFact& fact) {
-        if (fact.from.address == relay_address) {
-            ledger_.closed(site_of_.at(fact.to.address), fact.id, simulation_.now());
+        if (is_ours(fact.from.address)) {
+            ledger_.closed(
+                site_of_.at(fact.to.address), fact.from.address, fact.id, simulation_.now());
         }
     };
 }
@@ -396,10 +429,18 @@ void Day::calm() {
 DayResult Day::run() {
     const Time start = simulation_.now();
     const config::Delivery& delivery = settings_->relay.delivery;
-    ledger_.promises = {delivery.connections_per_site,
-                        delivery.messages_per_second,
-                        delivery.retry,
-                        delivery.expire_after};
+    Promises& promises = ledger_.promises;
+    promises.connections_per_site = delivery.connections_per_site;
+    promises.messages_per_second = delivery.messages_per_second;
+    promises.retry = delivery.retry;
+    promises.expire_after = delivery.expire_after;
+    promises.sources = std::max(1U, static_cast<unsigned>(settings_->relay.sources.size()));
+    for (const config::Source& source : settings_->relay.sources) {
+        if (source.warm_up) {
+            promises.warm_up = asio::ip::make_address(source.address);
+            promises.warm_up_first = source.warm_up_first;
+        }
+    }
     build_receivers();
     watch_connections();
     const Time storm_ends = start + 12h;
@@ -412,7 +453,9 @@ DayResult Day::run() {
 
     // From here on: the longest step of the schedule with its jitter, greylisting, outage pauses.
     // Addresses that always say 452 wait for their expiry.
-    const Time limit = storm_ends + std::max<Duration>(12h, delivery.expire_after + 6h);
+    // What a new source was tried for waits for its turn there.
+    const Time limit = storm_ends + std::max<Duration>(12h, delivery.expire_after + 6h) +
+                       (promises.warm_up ? Duration(96h) : Duration::zero());
     const auto drained = [this] {
         return clients_left_ == 0 && host_.queued() == 0;
     };

@@ -25,7 +25,7 @@ struct RelayHost::Incarnation {
     Incarnation(RelayHost& host, virtual_::Machine& m)
         : machine(m),
           random(host.random_.next()),
-          network(host.wires_.plug(m, {host.address_})),
+          network(host.wires_.plug(m, host.addresses_)),
           resolver(m, random, host.zones_),
           pool(m, random, 3ms) {}
 
@@ -44,14 +44,14 @@ RelayHost::RelayHost(virtual_::Simulation& simulation,
                      virtual_::VirtualZones& zones,
                      Random& random,
                      config::Snapshot settings,
-                     Address address,
+                     std::vector<Address> addresses,
                      SimLog& log)
     : simulation_(simulation),
       wires_(wires),
       zones_(zones),
       random_(random),
       settings_(std::move(settings)),
-      address_(address),
+      addresses_(std::move(addresses)),
       log_(log) {}
 
 void RelayHost::boot() {

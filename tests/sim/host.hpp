@@ -33,7 +33,7 @@ class RelayHost {
               virtual_::VirtualZones& zones,
               Random& random,
               config::Snapshot settings,
-              Address address,
+              std::vector<Address> addresses,
               SimLog& log);
 
     void boot();
@@ -59,7 +59,7 @@ class RelayHost {
     virtual_::VirtualZones& zones_;
     Random& random_;
     config::Snapshot settings_;
-    Address address_;
+    std::vector<Address> addresses_;  ///< the first one takes mail
     SimLog& log_;
     std::shared_ptr<relay::MemoryDisk> disk_ = std::make_shared<relay::MemoryDisk>();
     Incarnation* now_ = nullptr;  ///< never destroyed: kill -9 runs no destructors

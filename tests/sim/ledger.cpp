@@ -53,16 +53,20 @@ std::string sender_address(std::size_t number) {
     return "s" + std::to_string(number) + "@client.example";
 }
 
-void Ledger::opened(const std::string& site, Time when) {
-    const unsigned now_open = ++open_[site];
+void Ledger::opened(const std::string& site, const Address& source, Time when) {
+    const unsigned now_open = ++open_[{site, source}];
+    first_opened_.try_emplace({site, source}, when);
     if (now_open > promises.connections_per_site) {
         violated("limit: " + std::to_string(now_open) + " connections to " + site + " at " +
                  at(when));
     }
 }
 
-void Ledger::closed(const std::string& site, std::uint64_t connection, Time when) {
-    --open_[site];
+void Ledger::closed(const std::string& site,
+                    const Address& source,
+                    std::uint64_t connection,
+                    Time when) {
+    --open_[{site, source}];
     ended_[connection] = when;
 }
 
@@ -262,10 +266,11 @@ void Ledger::check_rate(const std::string& site, std::vector<Time> mails) {
     const double burst = std::max(1.0, promises.messages_per_second);
     // A message that had its turn may still wait for its connection: at most one for each.
     const double slack = promises.connections_per_site + 1;
+    // Each source has limits of its own.
     for (const Duration window : {Duration(1min), Duration(10min), Duration(1h)}) {
-        const double most =
-            burst + slack +
-            promises.messages_per_second * std::chrono::duration<double>(window).count();
+        const double most = promises.sources * (burst + slack +
+                                                promises.messages_per_second *
+                                                    std::chrono::duration<double>(window).count());
         std::size_t first = 0;
         for (std::size_t last = 0; last < mails.size(); ++last) {
             while (mails[last] - mails[first] > window)
@@ -282,7 +287,7 @@ void Ledger::check_rate(const std::string& site, std::vector<Time> mails) {
 void Ledger::check_pauses(const std::string& site, std::vector<Receiver::Answer> answers) {
     // The limit is found out by being refused; but ten refusals within a minute are an attack. What
     // is under way may still come for a moment, and who has died begins to count anew.
-    constexpr std::size_t most = 12;
+    const std::size_t most = 12UL * promises.sources;
     std::vector<const Receiver::Answer*> limits;
     for (const Receiver::Answer& answer : answers) {
         if (answer.limit && answer.moment == Moment::mail && answer.heard()) {
@@ -311,6 +316,8 @@ void Ledger::check_blocks(const std::string& site, std::vector<Receiver::Answer>
         const Time under_way = refusal.at + 1min + 4 * refusal.tarpit;
         for (std::size_t j = i + 1; j < answers.size() && answers[j].at < refusal.at + peace; ++j) {
             if (answers[j].at <= under_way) continue;
+            // Another source hears it for itself.
+            if (sources.at(answers[j].connection) != sources.at(refusal.connection)) continue;
             violated("pause: an attempt at " + site + " at " + at(answers[j].at) + ", " +
                      to_human(answers[j].at - refusal.at) + " after it shut us out");
             return;
@@ -349,6 +356,62 @@ void Ledger::check_retries(const std::string& recipient, std::vector<Receiver::A
     }
 }
 
+/// A source that cannot be bound gives its mail away as long as that lasts; here it never ends, so
+/// what was not tried from elsewhere meanwhile keeps to one address all the same.
+void Ledger::check_sources(const std::string& recipient,
+                           const std::vector<Receiver::Answer>& answers) {
+    const Receiver::Answer* last = nullptr;
+    for (const Receiver::Answer& answer : answers) {
+        // Whose MAIL was refused for a limit was not looked at, and may go elsewhere.
+        if (answer.moment != Moment::recipient || answer.reply.starts_with("503")) continue;
+        if (last != nullptr) {
+            const Address before = sources.at(last->connection);
+            const Address now = sources.at(answer.connection);
+            // Who died may have forgotten that it was tried, and from where; a message that is
+            // written to the null sender's postbox again is another one.
+            const bool forgotten = died_between(last->at, answer.at);
+            if (before != now && !forgotten && !recipient.ends_with("@client.example")) {
+                violated("source: " + recipient + " was tried from " + before.to_string() +
+                         ", and at " + at(answer.at) + " from " + now.to_string());
+                return;
+            }
+        }
+        // What the relay never heard, or what spoke of a limit, is no attempt that it keeps over a
+        // restart.
+        if (answer.heard() && !answer.limit) last = &answer;
+    }
+}
+
+void Ledger::check_warm_up(const std::string& site, const std::vector<Receiver::Answer>& answers) {
+    if (!promises.warm_up) return;
+    std::vector<Time> begun;
+    for (const Receiver::Answer& answer : answers) {
+        const auto from = sources.find(answer.connection);
+        if (answer.moment == Moment::mail && from != sources.end() &&
+            from->second == *promises.warm_up) {
+            begun.push_back(answer.at);
+        }
+    }
+    // Its first day begins with its first message, which may have died on the way: not before its
+    // first connection. What is begun at the end of a day may arrive a moment after it.
+    const auto first = first_opened_.find({site, *promises.warm_up});
+    if (first == first_opened_.end()) return;
+    const Time end = first->second + 24h - 1min;
+    std::erase_if(begun, [&](Time t) { return t >= end; });
+    if (begun.size() > promises.warm_up_first) {
+        violated("warm-up: " + std::to_string(begun.size()) + " messages to " + site +
+                 " on the first day");
+    }
+    // An hour of ours may begin anywhere in the hour that is looked at: two of them touch it.
+    const std::size_t most = 2UL * ((promises.warm_up_first + 7) / 8);
+    for (std::size_t i = 0; i + most < begun.size(); ++i) {
+        if (begun[i + most] - begun[i] >= 1h) continue;
+        violated("warm-up: more than " + std::to_string(most) + " messages to " + site +
+                 " in the hour from " + at(begun[i]));
+        return;
+    }
+}
+
 void Ledger::check_manners() {
     std::map<std::string, std::vector<Receiver::Answer>> by_recipient;
     for (const auto& [site, receivers] : sites) {
@@ -365,12 +428,14 @@ void Ledger::check_manners() {
             }
         }
         std::sort(answers.begin(), answers.end(), by_time);
+        check_warm_up(site, answers);
         check_rate(site, std::move(mails));
         check_blocks(site, answers);
         check_pauses(site, std::move(answers));
     }
     for (auto& [recipient, answers] : by_recipient) {
         std::sort(answers.begin(), answers.end(), by_time);
+        check_sources(recipient, answers);
         if (!recipient.ends_with("@client.example")) check_retries(recipient, std::move(answers));
     }
 }

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/time.hpp"
+#include "common/net/endpoint.hpp"
 #include "common/virtual/receiver.hpp"
 #include "relay/spool/memory_disk.hpp"
 
@@ -40,6 +42,9 @@ struct Promises {
     double messages_per_second = 0;
     std::vector<Duration> retry;
     Duration expire_after{};
+    unsigned sources = 1;
+    std::optional<Address> warm_up;  ///< the source that is new
+    unsigned warm_up_first = 0;      ///< messages of its first day, to each site
 };
 
 /// What crossed the seams in one virtual day, outside of the relay, and what must be true of it.
@@ -65,8 +70,10 @@ class Ledger {
     void check_manners();
 
     /// Told of every connection of the relay.
-    void opened(const std::string& site, Time at);
-    void closed(const std::string& site, std::uint64_t connection, Time at);
+    void opened(const std::string& site, const Address& source, Time at);
+    void closed(const std::string& site, const Address& source, std::uint64_t connection, Time at);
+    /// Where each connection of the relay came from.
+    std::map<std::uint64_t, Address> sources;
 
   private:
     struct Copy {
@@ -87,7 +94,15 @@ class Ledger {
     void check_retries(const std::string& recipient,
                        std::vector<virtual_::Receiver::Answer> answers);
 
-    std::map<std::string, unsigned> open_;
+    /// All attempts for a recipient came from one source.
+    void check_sources(const std::string& recipient,
+                       const std::vector<virtual_::Receiver::Answer>& answers);
+    /// A new source sends a site no more in a day than it may.
+    void check_warm_up(const std::string& site,
+                       const std::vector<virtual_::Receiver::Answer>& answers);
+
+    std::map<std::pair<std::string, Address>, unsigned> open_;
+    std::map<std::pair<std::string, Address>, Time> first_opened_;
     std::map<std::uint64_t, Time> ended_;               ///< connections, as the relay saw it
     std::map<std::uint64_t, std::vector<Time>> mails_;  ///< MAIL on each of them, in order
 };

@@ -3,14 +3,10 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <deque>
-#include <poll.h>
 #include <sstream>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/base/planted.hpp"
+#include "tests/seeds/seed_runner.hpp"
 #include "tests/sim/day.hpp"
 
 namespace millrace::sim {
@@ -43,8 +39,7 @@ int usage() {
 }
 
 /// One seed per line, for the parent.
-void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, int out) {
-    FILE* const lines = ::fdopen(out, "w");
+void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, FILE* lines) {
     for (std::uint64_t seed = from; seed < to; ++seed) {
         std::fprintf(lines, "begin %" PRIu64 "\n", seed);
         std::fflush(lines);
@@ -75,8 +70,6 @@ void run_chunk(const Options& options, std::uint64_t from, std::uint64_t to, int
         std::fflush(lines);
         if (options.first_failure && !violations.empty()) break;
     }
-    std::fflush(nullptr);
-    ::_exit(0);
 }
 
 /// What a worker said, and how it ended; returns the seed it died in, or zero.
@@ -138,69 +131,24 @@ std::uint64_t account(const std::string& text, int status, const Options& option
     }
     if (open) {
         ++totals.days;
-        bad.push_back(WIFSIGNALED(status)
-                          ? std::string("the process died: ") + ::strsignal(WTERMSIG(status))
-                          : "the process ended with " + std::to_string(WEXITSTATUS(status)));
+        bad.push_back(death_of(status));
         report();
         return std::strtoull(seed.c_str(), nullptr, 10);
     }
     return 0;
 }
 
-struct Worker {
-    std::uint64_t to = 0;
-    pid_t pid = -1;
-    int pipe = -1;
-    std::string text;
-};
-
 Totals run_all(const Options& options) {
     Totals totals;
-    std::vector<Worker> workers;
-    const std::uint64_t end = options.first + options.seeds;
-    std::deque<std::pair<std::uint64_t, std::uint64_t>> chunks;
-    for (std::uint64_t at = options.first; at < end; at += chunk) {
-        chunks.emplace_back(at, std::min(end, at + chunk));
-    }
-    while (!chunks.empty() || !workers.empty()) {
-        const bool enough = options.first_failure && totals.failed > 0;
-        if (enough && workers.empty()) break;
-        while (!enough && !chunks.empty() && workers.size() < options.jobs) {
-            const auto [from, to] = chunks.front();
-            chunks.pop_front();
-            int ends[2];
-            if (::pipe(ends) != 0) std::abort();
-            std::fflush(nullptr);
-            const pid_t pid = ::fork();
-            if (pid == 0) {
-                ::close(ends[0]);
-                run_chunk(options, from, to, ends[1]);
-            }
-            ::close(ends[1]);
-            workers.push_back({to, pid, ends[0], {}});
-        }
-        if (enough) chunks.clear();
-        std::vector<pollfd> wait;
-        for (const Worker& worker : workers)
-            wait.push_back({worker.pipe, POLLIN, 0});
-        ::poll(wait.data(), wait.size(), -1);
-        for (std::size_t i = workers.size(); i-- > 0;) {
-            if (wait[i].revents == 0) continue;
-            char room[65536];
-            const ssize_t got = ::read(workers[i].pipe, room, sizeof room);
-            if (got > 0) {
-                workers[i].text.append(room, static_cast<std::size_t>(got));
-                continue;
-            }
-            int status = 0;
-            ::close(workers[i].pipe);
-            ::waitpid(workers[i].pid, &status, 0);
-            const std::uint64_t died = account(workers[i].text, status, options, totals);
-            if (died != 0 && died + 1 < workers[i].to)
-                chunks.emplace_front(died + 1, workers[i].to);
-            workers.erase(workers.begin() + static_cast<std::ptrdiff_t>(i));
-        }
-    }
+    run_seeds(
+        {options.first, options.seeds, chunk, options.jobs},
+        [&](std::uint64_t from, std::uint64_t to, FILE* lines) {
+            run_chunk(options, from, to, lines);
+        },
+        [&](const std::string& text, int status) {
+            return account(text, status, options, totals);
+        },
+        [&] { return options.first_failure && totals.failed > 0; });
     return totals;
 }
 
