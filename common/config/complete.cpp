@@ -95,44 +95,6 @@ Result<void> check_routes(const Relay& relay) {
     return {};
 }
 
-Result<void> complete_sources(Relay& relay, std::vector<std::string>& warnings) {
-    unsigned of_v4 = 0;
-    unsigned of_v6 = 0;
-    for (auto& source : relay.sources) {
-        boost::system::error_code error;
-        auto const address = boost::asio::ip::make_address(source.address, error);
-        if (error) {
-            return failure(Fault::invalid, "relay.sources: a source needs an address");
-        }
-        if (address.is_multicast()) {
-            return failure(
-                Fault::invalid,
-                fmt::format("relay.sources: {} is no address to send from", source.address));
-        }
-        if (address.is_loopback()) {
-            warnings.push_back(fmt::format(
-                "relay.sources: {} is a loopback address: only this machine is reached from there",
-                source.address));
-        }
-        ++(address.is_v4() ? of_v4 : of_v6);
-        if (source.hostname.empty()) {
-            source.hostname = relay.hostname;
-        }
-    }
-    if (of_v4 > 1 || of_v6 > 1) {
-        return failure(Fault::invalid,
-                       fmt::format("relay.sources: {} sources are {}; at most one of each address "
-                                   "family can be used. Several come with pools, later",
-                                   of_v4 > 1 ? of_v4 : of_v6,
-                                   of_v4 > 1 ? "IPv4 addresses" : "IPv6 addresses"));
-    }
-    if (relay.delivery.ipv6 && of_v4 == 1 && of_v6 == 0) {
-        warnings.emplace_back(
-            "relay.delivery.ipv6 has no effect: relay.sources has no IPv6 address");
-    }
-    return {};
-}
-
 Result<void> check_wake(const Relay& relay, std::vector<std::string>& warnings) {
     if (relay.wake.empty()) {
         return {};

@@ -13,6 +13,9 @@ namespace millrace::config {
 /// Failure (invalid): one sentence that names both. `warnings` gets what works but is seldom meant.
 Result<void> complete(Settings& settings, std::vector<std::string>& warnings);
 
+/// The part of complete() about relay.sources and relay.pools.
+Result<void> complete_sources(Relay& relay, std::vector<std::string>& warnings);
+
 /// The machine's full name without asking the network: gethostname(2), completed from /etc/hosts.
 std::string machine_name();
 

@@ -119,6 +119,22 @@ Form mailer() {
             }};
 }
 
+Form label() {
+    return {"name", [](std::string_view text) {
+                const bool good =
+                    !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+                        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                               (c >= 'A' && c <= 'Z') ||
+                               std::string_view(".-_:").find(c) != std::string_view::npos;
+                    });
+                return good ? Objection{}
+                            : fmt::format(
+                                  "{} is no name: write letters, digits and . - _ : only, "
+                                  "64 at most",
+                                  quote(text));
+            }};
+}
+
 Form host_name() {
     return {"host name", [](std::string_view text) {
                 return is_host(text) ? Objection{}

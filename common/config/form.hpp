@@ -18,5 +18,6 @@ Form milter_socket();  ///< `unix:/path`, `inet:port@host`, `inet6:port@host`
 Form mailbox();        ///< `postmaster@example.com`
 Form charset();
 Form mailer();  ///< a transport of Postfix, a mailer of Sendmail
+Form label();   ///< a name of our own for something: letters, digits, `.`, `-`, `_`, `:`
 
 }  // namespace millrace::config::form

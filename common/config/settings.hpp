@@ -45,11 +45,35 @@ struct Route {
     bool operator==(const Route&) const = default;
 };
 
+/// Which IPv6 addresses mail may leave from.
+enum class PtrRule {
+    confirmed,  ///< one whose reverse name has this address
+    any,
+};
+
 /// An address of this machine that mail leaves from.
 struct Source {
     std::string address = "0.0.0.0";  ///< `0.0.0.0`, `::`: any of that family, the system's choice
     std::string hostname;             ///< said in EHLO there; default: relay.hostname
+    /// One IPv4 and one IPv6 address of the same name are one source. Default: the address, or of
+    /// a lone pair the first one.
+    std::string name;
+    unsigned weight = 1;  ///< its part of the mail of its pool
+    PtrRule ptr = PtrRule::confirmed;
+    bool warm_up = false;
+    unsigned warm_up_first = 50;               ///< messages of the first day, per provider
+    unsigned warm_up_goal = 20'000;            ///< messages a day with which it is over
+    std::vector<std::string> warm_up_domains;  ///< senders' domains that are new there, too
     bool operator==(const Source&) const = default;
+};
+
+/// Sources among which the mail of certain senders is shared out.
+struct Pool {
+    std::string name = "pool";
+    std::vector<std::string> sources;         ///< names; empty: all
+    std::vector<std::string> classes;         ///< `bulk`, `transactional`; empty: both
+    std::vector<std::string> sender_domains;  ///< `example.com`, `.example.com`; empty: all
+    bool operator==(const Pool&) const = default;
 };
 
 /// Of which failures the postmaster gets a copy, as Postfix's notify_classes.
@@ -139,8 +163,8 @@ struct Relay {
     Dns dns;
     std::vector<Route> routes;
     Attached attached;
-    std::vector<Source>
-        sources;  ///< at most one of each address family; empty: the system's choice
+    std::vector<Source> sources;  ///< empty: the system's choice
+    std::vector<Pool> pools;      ///< the first that fits counts; none does: all sources
     Delivery delivery;
     std::vector<std::string> shaping;  ///< rule files about receivers; glob(7) patterns
     ShapingRules shaping_rules;        ///< what is in them: read_rules(), never printed

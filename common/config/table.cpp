@@ -114,21 +114,6 @@ void describe_route(Table& t, Route& r) {
         {"File that holds the password of `user` in its first line, readable by the relay only."});
 }
 
-void describe_source(Table& t, Source& s) {
-    t.text("address",
-           s.address,
-           form::address(),
-           {"Address of this machine that mail leaves from, as Postfix's smtp_bind_address. "
-            "`0.0.0.0` or `::`: any of that family, as the system chooses."});
-    t.text("hostname",
-           s.hostname,
-           form::host_name(),
-           {"The name in EHLO from there; it should have this address in the DNS, and the address "
-            "should map back to it. Postfix's smtp_helo_name.",
-            "each address has a name of its own",
-            "`relay.hostname`"});
-}
-
 void describe_postmaster(Table& t, Relay& r) {
     t.text("relay.postmaster",
            r.postmaster,
@@ -234,15 +219,7 @@ void describe_relay(Table& t, Relay& r) {
              {"Ways that override the DNS, for one domain or for everything.",
               "mail leaves through an upstream smart host, or a domain has its server inside",
               "none: by MX"});
-    t.groups(
-        "relay.sources",
-        r.sources,
-        describe_source,
-        {"Addresses that mail leaves from, at most one IPv4 and one IPv6 address. Receiving "
-         "servers are reached over the address families named here only, so one source of `::` "
-         "means IPv6 only. Servers on loopback are reached from loopback.",
-         "the machine has several addresses and one of them has the reputation",
-         "none: the system's choice"});
+    describe_sources(t, r);
     t.texts("relay.shaping",
             r.shaping,
             Form{"files", form::absolute_path().check},
@@ -288,7 +265,9 @@ void describe_delivery(Table& t, Delivery& d) {
         "relay.delivery.connections_per_site",
         d.connections_per_site,
         {1, 10'000},
-        {"Open connections to one receiving server, at most.", "a receiver tells you its limit"});
+        {"Open connections to one receiving server, at most; with `relay.sources`, from each of "
+         "them.",
+         "a receiver tells you its limit"});
     t.number("relay.delivery.connections_total",
              d.connections_total,
              {1, 100'000},
@@ -300,11 +279,12 @@ void describe_delivery(Table& t, Delivery& d) {
     t.real("relay.delivery.connections_per_second",
            d.connections_per_second,
            {0, 10'000},
-           {"New connections to one receiving server per second, at most; 0: no limit."});
+           {"New connections to one receiving server per second, at most, from each source; 0: no "
+            "limit."});
     t.real("relay.delivery.messages_per_second",
            d.messages_per_second,
            {0, 100'000},
-           {"Messages to one receiving server per second, at most; 0: no limit.",
+           {"Messages to one receiving server per second, at most, from each source; 0: no limit.",
             "a receiver tells you its rate"});
     t.number(
         "relay.delivery.port",
@@ -323,7 +303,8 @@ void describe_delivery(Table& t, Delivery& d) {
     t.duration("relay.delivery.expire_after",
                d.expire_after,
                {seconds(1), 60 * day},
-               {"A message that could not be delivered for so long is returned to its sender."});
+               {"A message that could not be delivered for so long is returned to its sender, also "
+                "when a limit or a block kept it waiting. What an operator holds or pauses stays."});
     t.duration("relay.delivery.delay_notice_after",
                d.delay_notice_after,
                {seconds(0), 60 * day},

@@ -12,6 +12,9 @@ namespace millrace::config {
 /// from which parsing, bounds, defaults, `--print-config`, the example and the reference come.
 std::vector<Setting> table(Settings& settings);
 
+/// Those of the addresses that mail leaves from.
+void describe_sources(Table& t, Relay& r);
+
 /// Those of the gate.
 void describe_gate(Table& t, policy::Settings& g);
 

@@ -53,6 +53,13 @@ struct Status {
     std::vector<Problem> problems;  ///< at most 3
     std::vector<Alert> alerts;      ///< what goes on and needs somebody, worst first
     std::vector<Order> orders;      ///< in force: what an operator has paused or drains
+    /// Sources that are warmed up, by name.
+    struct Warming {
+        std::string source;
+        unsigned receivers = 0;  ///< where it is not over
+        Time ends = never;       ///< of the last one, if every day goes well
+    };
+    std::vector<Warming> warming;
 };
 
 /// One line of the queue.
@@ -145,11 +152,18 @@ class Operations {
     virtual Task<Result<void>> order(Order order) = 0;
     /// Ends the one for that target. Failure: not_found, unavailable.
     virtual Task<Result<void>> lift(OrderTarget target) = 0;
+    /// From now on the site is a receiver of its own (alone), or again whoever's it is found to be.
+    /// Failure: not_found: nothing was sent there; unavailable.
+    virtual Task<Result<void>> split(std::string site, bool alone) = 0;
     /// Those in force, by target.
     virtual std::vector<Order> orders() const = 0;
     /// What a target means among the mail that waits: the mail's filter. Failure: invalid, when
     /// mail that waits cannot be told by it; not_found, when no destination is known behind it.
     virtual Task<Result<WorkFilter>> filter_of(OrderTarget target) = 0;
+
+    /// One of our sources has a history, by the operator's logs: it is warmed up no more. Durable
+    /// when it returns. Failure: not_found (no such source), unavailable.
+    virtual Task<Result<void>> mark_warm(std::string source) = 0;
 
     /// Dialogues with receiving servers from now on, those about the target, or about one message
     /// that waits. Failure: not_found, unavailable (too many listen).

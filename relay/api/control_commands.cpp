@@ -82,8 +82,13 @@ Task<bool> ControlCommands::run(ControlRequest request, ControlSink& sink) {
             co_return co_await resume(std::move(request), sink);
         case Command::orders:
             co_return co_await orders(sink);
+        case Command::split:
+        case Command::join:
+            co_return co_await split(std::move(request), sink);
         case Command::trace:
             co_return co_await trace(std::move(request), sink);
+        case Command::warm:
+            co_return co_await warm(std::move(request), sink);
     }
     co_return false;
 }

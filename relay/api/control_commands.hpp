@@ -45,10 +45,13 @@ class ControlCommands {
     Task<bool> change(ControlRequest request, ControlSink& sink);
     Task<bool> events(ControlRequest request, ControlSink& sink);
     Task<bool> reload(ControlSink& sink);
+    Task<bool> warm(ControlRequest request, ControlSink& sink);
     /// pause, drain.
     Task<bool> order(ControlRequest request, ControlSink& sink);
     Task<bool> resume(ControlRequest request, ControlSink& sink);
     Task<bool> orders(ControlSink& sink);
+    /// split, join.
+    Task<bool> split(ControlRequest request, ControlSink& sink);
     Task<bool> trace(ControlRequest request, ControlSink& sink);
 
     /// The filter that a name or a target stands for, narrowed by the request's own.

@@ -334,6 +334,13 @@ std::string control_end(const Status& s) {
         orders.push_back(value_of(order));
     }
     o["orders"] = std::move(orders);
+    json::array warming;
+    for (auto const& one : s.warming) {
+        json::object row{{"source", one.source}, {"receivers", one.receivers}};
+        put(row, "ends", one.ends);
+        warming.push_back(std::move(row));
+    }
+    o["warming"] = std::move(warming);
     json::array problems;
     for (auto const& problem : s.problems) {
         problems.push_back(

@@ -73,21 +73,29 @@ Task<bool> ControlCommands::resume(ControlRequest request, ControlSink& sink) {
     if (!target) {
         co_return co_await sink.send(control_error(target.error()));
     }
+    // Without an order there may be bulk mail that is held for its recipients.
+    Order ended;
+    ended.target = *target;
+    ended.since = clock_.now();
     for (auto const& order : operations_.orders()) {
-        if (order.target != *target) {
-            continue;
-        }
-        auto const lifted = co_await operations_.lift(*target);
-        if (!lifted) {
-            co_return co_await sink.send(control_error(lifted.error()));
-        }
-        log_.info("control.resume", {{"target", target->text()}, {"by", by_}});
-        co_return co_await sink.send(control_end(order));
+        if (order.target == *target) ended = order;
     }
-    Failure const none{Fault::not_found,
-                       fmt::format("there is no order for {}; millrace pause lists those in force",
-                                   target->short_text())};
-    co_return co_await sink.send(control_error(none));
+    auto const lifted = co_await operations_.lift(*target);
+    if (!lifted) {
+        co_return co_await sink.send(control_error(lifted.error()));
+    }
+    log_.info("control.resume", {{"target", target->text()}, {"by", by_}});
+    co_return co_await sink.send(control_end(ended));
+}
+
+Task<bool> ControlCommands::split(ControlRequest request, ControlSink& sink) {
+    bool const alone = request.command == ControlRequest::Command::split;
+    auto site = request.name;
+    if (auto const done = co_await operations_.split(std::move(site), alone); !done) {
+        co_return co_await sink.send(control_error(done.error()));
+    }
+    log_.info(alone ? "control.split" : "control.join", {{"site", request.name}, {"by", by_}});
+    co_return co_await sink.send(control_end());
 }
 
 Task<bool> ControlCommands::orders(ControlSink& sink) {
@@ -98,6 +106,16 @@ Task<bool> ControlCommands::orders(ControlSink& sink) {
         }
     }
     co_return co_await sink.send(control_end());
+}
+
+Task<bool> ControlCommands::warm(ControlRequest request, ControlSink& sink) {
+    auto source = request.name;
+    auto const marked = co_await operations_.mark_warm(std::move(source));
+    log_.warning("control.warm",
+                 {{"source", request.name},
+                  {"by", by_},
+                  {"result", marked ? std::string("done") : marked.error().detail}});
+    co_return co_await sink.send(marked ? control_end() : control_error(marked.error()));
 }
 
 }  // namespace millrace::relay

@@ -26,7 +26,10 @@ constexpr std::pair<std::string_view, ControlRequest::Command> commands[] = {
     {"drain", ControlRequest::Command::drain},
     {"resume", ControlRequest::Command::resume},
     {"orders", ControlRequest::Command::orders},
+    {"split", ControlRequest::Command::split},
+    {"join", ControlRequest::Command::join},
     {"trace", ControlRequest::Command::trace},
+    {"warm", ControlRequest::Command::warm},
 };
 constexpr std::pair<std::string_view, Change> changes[] = {
     {"hold", Change::hold},

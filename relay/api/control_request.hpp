@@ -32,13 +32,17 @@ struct ControlRequest {
         drain,
         resume,
         orders,
-        trace
+        split,
+        join,
+        trace,
+        warm
     };
     Command command = Command::status;
     Change change = Change::hold;
     WorkFilter filter;
     std::string name;               ///< any name of a message: our id, the MTA's, a Message-ID, an
-                                    ///< address; looked up by the server
+                                    ///< address; looked up by the server; split, join: the site;
+                                    ///< warm: a source
     std::vector<std::string> more;  ///< standing: destinations to look up besides those with mail
     std::uint64_t limit = 0;        ///< items at most; 0: all
     std::uint64_t after = 0;        ///< events: only those behind this one

@@ -12,7 +12,8 @@ namespace millrace::relay {
 namespace {
 
 constexpr std::string_view help =
-    "usage: millrace destinations [NAME] [--sites] [--all] [--json]\n\n"
+    "usage: millrace destinations [NAME] [--sites] [--all] [--json]\n"
+    "       millrace destinations --split SITE | --join SITE\n\n"
     "Where mail goes: a row for each of our addresses towards each receiver (the provider: what\n"
     "runs several sites on the same machines counts as one), the most queued first.\n\n"
     "  STATE   sending   connections are open\n"
@@ -29,10 +30,13 @@ constexpr std::string_view help =
     "--sites: each destination beneath. --all: also receivers without mail of which something is\n"
     "known. NAME, a provider, site or destination: everything about that one: every limit with the\n"
     "reply that taught it, and why its sites count as one.\n\n"
+    "--split: the site is a receiver of its own from now on, with limits of its own to be found,\n"
+    "when what counts as one turns out to be two. --join takes that back.\n\n"
     "--json: an object for each row, with `destinations`, `allowances` and `evidence` as lists.\n\n"
     "examples:\n"
     "  millrace destinations\n"
     "  millrace destinations google\n"
+    "  millrace destinations --split mx.shop.example\n"
     "  millrace destinations --json | jq 'select(.state == \"blocked\") | .cause'\n"
     "  watch -n 5 millrace destinations\n";
 
@@ -47,7 +51,26 @@ bool named(const boost::json::object& provider, const std::string& name) {
     return false;
 }
 
+/// Two receivers that counted as one, or one that was taken for two.
+int divide(const Session& session, std::string_view verb, const std::string& site) {
+    auto const answer = ask_relay(session, {{"command", verb}, {"name", site}});
+    if (!answer) {
+        return complain(answer.error());
+    }
+    fmt::print("{}\n",
+               verb == "split"
+                   ? fmt::format("{} is a receiver of its own now; back: millrace destinations --join {}",
+                                 site,
+                                 site)
+                   : fmt::format("whose {} is will be found out anew", site));
+    return config::exit_done;
+}
+
 int run(const Session& session, const Arguments& arguments) {
+    for (std::string const verb : {"split", "join"}) {
+        auto const site = arguments.value("--" + verb);
+        if (!site.empty()) return divide(session, verb, site);
+    }
     if (arguments.words.size() > 1) {
         return complain_usage("destinations", "it takes one name at most");
     }
@@ -219,7 +242,7 @@ Command destinations_command() {
     return {"destinations",
             "where mail goes: how fast, how much waits, and why",
             help,
-            {{"--sites", false}, {"--all", false}},
+            {{"--sites", false}, {"--all", false}, {"--split", true}, {"--join", true}},
             run};
 }
 

@@ -57,10 +57,10 @@ constexpr std::string_view drain_help =
 
 constexpr std::string_view resume_help =
     "usage: millrace resume TARGET… [--json]\n\n"
-    "Ends a pause or a drain; what waited is due at once, within the limits of its receivers. "
-    "Exit\n"
-    "code 1 when there was no such order. A pause that a receiving server asked for is none of\n"
-    "these, and goes on.\n\n"
+    "Ends a pause or a drain; what waited is due at once, within the limits of its receivers. It\n"
+    "also lets bulk mail go that is held because a receiver did not know its recipients (`millrace\n"
+    "why` says so). Exit code 1 when there was neither. A pause that a receiving server asked for\n"
+    "is none of these, and goes on.\n\n"
     "examples:\n"
     "  millrace resume gmail.com\n"
     "  millrace resume account:shop from:example.com\n";

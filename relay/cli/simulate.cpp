@@ -139,6 +139,8 @@ Result<Conduct> conduct_of(const config::Settings& settings) {
     if (!book) return std::unexpected(book.error());
     Conduct c;
     c.limits = limits_of(relay, **book);
+    // The events do not tell what each source was allowed: one stands for all of them.
+    c.limits.sources = {};
     c.retry = {relay.delivery.retry, relay.delivery.expire_after};
     c.idle_connection = relay.delivery.idle_connection;
     c.rules = *std::move(book);

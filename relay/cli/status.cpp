@@ -162,6 +162,21 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
                             paint(style, Colour::yellow, named));
     }
 
+    if (auto const& warming = list_of(s, "warming"); !warming.empty()) {
+        std::string named;
+        for (auto const& value : warming) {
+            auto const* const one = value.if_object();
+            if (one == nullptr) continue;
+            auto const end = time_of(*one, "ends");
+            named += fmt::format("{}{} towards {}{}",
+                                 named.empty() ? "" : ", ",
+                                 harmless(text_of(*one, "source")),
+                                 count_of(number_of(*one, "receivers"), "receiver"),
+                                 end ? ", over " + ahead(end, now) + " at the earliest" : "");
+        }
+        text += fmt::format("warming up   {}\n", named);
+    }
+
     Grid troubled;
     troubled.column("DESTINATION", Grid::Fit::shrinks);
     troubled.column("QUEUED", Grid::Fit::right);

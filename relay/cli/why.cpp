@@ -21,7 +21,7 @@ constexpr std::string_view help =
     "destination (gmail.com) or provider (google) as `millrace destinations` shows them. Of "
     "several\n"
     "messages each gets one line.\n\n"
-    "An expected time is an estimate: the place in the queue at the pace of the last minute, or "
+    "An expected time is an estimate: the place in the queue at the pace of late, or "
     "at\n"
     "the pace the receiver is known to take.\n\n"
     "examples:\n"

@@ -17,6 +17,7 @@ class Received:
     recipients: list
     data: bytes  # dot-unstuffed, CRLF
     at: float
+    peer: str = ""  # the address it came from
 
     def header_lines(self):
         """The header fields in order, as (name, value); folds stay in the value as LF + blank."""
@@ -117,6 +118,7 @@ class Sink:
             connection.sendall(text.encode() + b"\r\n")
 
         helo, sender, parameters, recipients = "", None, "", []
+        peer = connection.getpeername()[0]
         say("220 sink.example ESMTP")
         while line := lines.readline():
             text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -156,7 +158,7 @@ class Sink:
                 if not refusal:
                     with self._lock:
                         self._messages.append(
-                            Received(helo, sender, parameters, recipients, data, time.monotonic()))
+                            Received(helo, sender, parameters, recipients, data, time.monotonic(), peer))
                 say(refusal or "250 2.0.0 taken")
                 sender, recipients = None, []
             elif verb == "RSET":

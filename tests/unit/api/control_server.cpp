@@ -142,6 +142,16 @@ TEST_F(ControlSocket, GivesOrdersAndEndsThem) {
     EXPECT_EQ(operations_.given.size(), 1U);
 }
 
+TEST_F(ControlSocket, NotesThatASourceHasAHistory) {
+    auto const lines =
+        ask("{\"command\":\"warm\",\"name\":\"out1\"}\n"
+            "{\"command\":\"warm\",\"name\":\"out9\"}\n",
+            2);
+    EXPECT_NE(lines[0].find("\"end\""), std::string::npos) << lines[0];
+    EXPECT_NE(lines[1].find("out9 is no source"), std::string::npos) << lines[1];
+    EXPECT_EQ(operations_.warm, std::vector<std::string>{"out1"});
+}
+
 TEST_F(ControlSocket, ATargetMeansAllItsMail) {
     operations_.add(1, 3, "a.example");
     operations_.add(2, 2, "b.example");

@@ -232,6 +232,9 @@ class ModelOperations final : public Operations {
         co_return done;
     }
     Task<Result<void>> order(Order order) override { co_return given.give(order, Time{}); }
+    Task<Result<void>> split(std::string, bool) override {
+        co_return failure(Fault::not_found, "no mail was sent anywhere");
+    }
     Task<Result<void>> lift(OrderTarget target) override {
         if (!given.lift(target)) {
             co_return failure(Fault::not_found, "no such order");
@@ -249,6 +252,11 @@ class ModelOperations final : public Operations {
             co_return failure(Fault::not_found, "nothing is behind " + target.text());
         }
         co_return filter;
+    }
+    Task<Result<void>> mark_warm(std::string source) override {
+        if (source != "out1") co_return failure(Fault::not_found, source + " is no source");
+        warm.push_back(source);
+        co_return Result<void>{};
     }
     Task<Result<std::shared_ptr<TraceListener>>> trace(TraceWish wish) override {
         auto listener = hub.listen([wish](const TraceLine& line) {
@@ -276,6 +284,8 @@ class ModelOperations final : public Operations {
         co_return restart_needed;
     }
     SpoolHealth health() const override { return state; }
+
+    std::vector<std::string> warm;  ///< marked so
 
   private:
     WorkKey last_;

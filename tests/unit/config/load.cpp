@@ -102,12 +102,42 @@ INSTANTIATE_TEST_SUITE_P(
                 "t.conf:1: unknown setting relay.listeners.prot: did you mean "
                 "relay.listeners.port?"},
         Refusal{"xyzzy = 1;", "t.conf:1: unknown setting xyzzy"},
-        Refusal{"relay = { pools = ( ); };", "t.conf:1: unknown setting relay.pools"},
+        Refusal{"relay = { pools = ( { name = \"a\"; } ); };",
+                "t.conf: relay.pools: there are no relay.sources to be in a pool"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; name = \"out1\"; } ); "
+                "pools = ( { name = \"p\"; sources = [ \"out2\" ]; } ); };",
+                "t.conf: relay.pools: p: there is no source called out2: did you mean out1?"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; } ); "
+                "pools = ( { name = \"p\"; }, { name = \"p\"; } ); };",
+                "t.conf: relay.pools: there are two pools called p"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; } ); "
+                "pools = ( { name = \"p\"; classes = [ \"letters\" ]; } ); };",
+                "t.conf:1: relay.pools.classes: \"letters\" is no class: there are bulk and "
+                "transactional"},
         Refusal{
-            "relay = { sources = ( { address = \"192.0.2.1\"; }, { address = \"192.0.2.2\"; } ); "
+            "relay = { sources = ( { address = \"192.0.2.1\"; }, { address = \"192.0.2.1\"; } ); "
             "};",
-            "t.conf: relay.sources: 2 sources are IPv4 addresses; at most one of each address "
-            "family can be used. Several come with pools, later"},
+            "t.conf: relay.sources: 192.0.2.1 is there twice"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; name = \"a\"; }, "
+                "{ address = \"192.0.2.2\"; name = \"a\"; } ); };",
+                "t.conf: relay.sources: 192.0.2.1 and 192.0.2.2 are both called a; only an IPv4 "
+                "and an IPv6 address may share a name"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; name = \"a\"; }, "
+                "{ address = \"2001:db8::1\"; name = \"a\"; weight = 2; } ); };",
+                "t.conf: relay.sources: the two addresses of a are one source: give both the same "
+                "weight and warm_up settings"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; name = \"a b\"; } ); };",
+                "t.conf:1: relay.sources.name: \"a b\" is no name: write letters, digits and . - "
+                "_ : only, 64 at most"},
+        Refusal{"relay = { sources = ( { address = \"0.0.0.0\"; }, { address = \"192.0.2.2\"; } ); "
+                "};",
+                "t.conf: relay.sources: 0.0.0.0 leaves the choice to the system, so it cannot "
+                "stand beside other IPv4 addresses"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; warm_up_first = 500; "
+                "warm_up_goal = 100; } ); };",
+                "t.conf: relay.sources: 192.0.2.1: warm_up_first is larger than warm_up_goal"},
+        Refusal{"relay = { sources = ( { address = \"192.0.2.1\"; weight = 0; } ); };",
+                "t.conf:1: relay.sources.weight: 0 is out of bounds: allowed is 1 to 1000"},
         Refusal{"relay = { wake = [ \"postqueue\", \"-f\" ]; };",
                 "t.conf: relay.wake: \"postqueue\" must be an absolute path; arguments are further "
                 "elements of the list"},
@@ -227,6 +257,40 @@ TEST(Warnings, Ipv6WithoutAnIpv6SourceHasNoEffect) {
               &warnings));
     ASSERT_EQ(warnings.size(), 1U);
     EXPECT_NE(warnings[0].find("relay.sources has no IPv6 address"), std::string::npos);
+}
+
+TEST(Sources, ALonePairIsOneSourceAndOthersAreCalledLikeTheirAddresses) {
+    auto const names = [](const std::string& sources) {
+        auto const parsed = parse(
+            "relay = { hostname = \"a.example\"; sources = ( " + sources + " ); };", "t.conf");
+        EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().detail);
+        std::vector<std::string> all;
+        for (auto const& source : (*parsed)->relay.sources)
+            all.push_back(source.name);
+        return all;
+    };
+    using Names = std::vector<std::string>;
+    EXPECT_EQ(names("{ address = \"192.0.2.1\"; }, { address = \"2001:db8::1\"; }"),
+              (Names{"192.0.2.1", "192.0.2.1"}));
+    EXPECT_EQ(names("{ address = \"192.0.2.1\"; }, { address = \"192.0.2.2\"; }, "
+                    "{ address = \"2001:db8::1\"; }"),
+              (Names{"192.0.2.1", "192.0.2.2", "2001:db8::1"}));
+    EXPECT_EQ(names("{ address = \"192.0.2.1\"; name = \"a\"; }, { address = \"2001:db8::1\"; }"),
+              (Names{"a", "2001:db8::1"}));
+}
+
+TEST(Warnings, APoolOfNewSourcesOnly) {
+    std::vector<std::string> warnings;
+    ASSERT_TRUE(
+        parse("relay = { hostname = \"a.example\"; sources = ( { address = \"192.0.2.1\"; "
+              "name = \"new\"; warm_up = true; }, { address = \"192.0.2.2\"; } ); pools = ( "
+              "{ name = \"p\"; sources = [ \"new\" ]; } ); };",
+              "t.conf",
+              &warnings));
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_EQ(warnings[0],
+              "t.conf: relay.pools: every source of p is being warmed up: what is more than they "
+              "may send waits");
 }
 
 TEST(Load, WarnsOfAHostNameWithoutDot) {

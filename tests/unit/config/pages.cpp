@@ -58,6 +58,8 @@ TEST(Pages, EveryLineOfTheExampleMayBeUncommented) {
     settings.relay.routes.clear();
     EXPECT_EQ(settings.relay.sources.size(), 1U);
     settings.relay.sources.clear();
+    EXPECT_EQ(settings.relay.pools.size(), 1U);
+    settings.relay.pools.clear();
     // Each check is spelled out now: the same actions as when left to their defaults.
     auto const defaults = parse("", "t.conf");
     for (auto const& row : policy::check_table()) {
@@ -72,6 +74,7 @@ TEST(Pages, EverySettingHasASentenceAndAUniqueName) {
     settings.relay.listeners.resize(1);
     settings.relay.routes.resize(1);
     settings.relay.sources.resize(1);
+    settings.relay.pools.resize(1);
     std::set<std::string> names;
     std::function<void(const std::vector<Setting>&, const std::string&)> const look =
         [&](const std::vector<Setting>& lines, const std::string& prefix) {

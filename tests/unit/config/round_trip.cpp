@@ -92,8 +92,25 @@ class Maker {
                                 login ? "me\"" : "",
                                 login ? "/" + word() : ""});
         }
-        if (flip()) r.sources.push_back({fmt_host(192), host()});
-        if (flip()) r.sources.push_back({"2001:db8::1", host()});
+        for (unsigned i = number(0, 3); i > 0; --i) {
+            r.sources.push_back({fmt_host(189 + i),
+                                 host(),
+                                 "out" + std::to_string(i),
+                                 number(1, 1000),
+                                 flip() ? PtrRule::any : PtrRule::confirmed,
+                                 flip(),
+                                 number(10, 90),
+                                 number(100, 90'000),
+                                 {host()}});
+        }
+        if (flip() && !r.sources.empty()) {
+            r.sources.push_back(r.sources.back());
+            r.sources.back().address = "2001:db8::1";
+        }
+        if (!r.sources.empty()) {
+            r.pools.push_back({"letters", {"out1"}, {"bulk"}, {"." + host()}});
+            r.pools.push_back({"all", {}, {}, {}});
+        }
         if (flip()) r.wake = {"/" + word(), "-" + word(), " two words \""};
         r.postmaster = word() + "@" + host();
         r.postmaster_copies = {flip(), flip(), flip()};
