@@ -14,7 +14,8 @@ void Scheduler::release(const std::string& site, Duration age, Time now) {
     if (at == parked_by_site_.end()) return;
     for (auto const& key : at->second) {
         auto& parked = parked_.at(key);
-        auto const early = std::max(now, parked.work.first_tried + age + std::chrono::seconds(1));
+        // It may have been refused this very moment, by the one that the other one was taken by.
+        auto const early = std::max(now, parked.work.first_tried + age) + std::chrono::seconds(1);
         if (early >= std::min(parked.work.due, parked.early)) continue;
         early_.erase({parked.early, key});
         parked.early = early;

@@ -15,7 +15,7 @@ RULES = [(re.compile(pattern), new) for pattern, new in (
     (rb"(?<=X-Postfix-Queue-ID: )[0-9A-F]+", b"QUEUEID"),
     (rb"\b[0-9A-F]{9,12}\.\d{10}/", b"QUEUEID.TIME/"),
     (rb"<\d{14}\.[0-9A-F]{9,12}@", b"<TIME.QUEUEID@"),
-    (rb"[A-Z][a-z]{2}, [ \d]\d [A-Z][a-z]{2} (?!2020)\d{4} \d\d:\d\d:\d\d ([+-]\d{4}( \([A-Z]+\))?|GMT)", b"TIME"),
+    (rb"[A-Z][a-z]{2}, [ \d]?\d [A-Z][a-z]{2} (?!2020)\d{4} \d\d:\d\d:\d\d ([+-]\d{4}( \([A-Z]+\))?|GMT)", b"TIME"),
     (rb"\A(From \S+) {1,2}[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n", rb"\1  TIME\n"),
 )]
 OUR_SIGNATURE = re.compile(rb"(?m)^DKIM-Signature:[^\n]*d=bakery\.test;[^\n]*\r?\n(?:[ \t][^\n]*\n)*")
