@@ -207,7 +207,8 @@ Task<void> Conversation::offer(Shared delivery) {
     }
     ++transactions_;
     co_await hear_recipients(delivery, together);
-    if (!wire->open() || closing_) co_return;
+    // A connection that broke while the last replies were read is heard of by asking for the next.
+    if (closing_) co_return;
     if (!together) {
         if (delivery->accepted.empty()) co_return;
         co_await wire->say("DATA\r\n", timeouts::data);

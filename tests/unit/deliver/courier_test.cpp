@@ -23,6 +23,7 @@ struct Script {
     std::string greeting = "220 mx.example ESMTP";
     std::string after_dot = "250 2.0.0 taken";
     bool closes_when_idle = false;  ///< after the first message
+    std::string breaks_at;          ///< goes without reading on, behind the answer to this command
 };
 
 Script offering(std::string offers, std::string in_tls = {}) {
@@ -108,6 +109,10 @@ class CourierTest : public ::testing::Test {
             }
             in_data = line == "DATA" && reply.starts_with("354");
             co_await say(*stream, reply + "\r\n");
+            if (!script.breaks_at.empty() && line.starts_with(script.breaks_at)) {
+                stream->close();
+                co_return;
+            }
             if (line == "STARTTLS" && reply.starts_with("220")) {
                 if (!co_await stream->start_tls_server()) co_return;
             }
@@ -528,6 +533,28 @@ TEST_F(CourierTest, what_a_server_says_is_shown_in_one_harmless_line) {
     auto const text = send(message())[0].text;
     EXPECT_LE(text.size(), 512U);
     EXPECT_EQ(text.substr(0, 14), "no [31m \xEF\xBF\xBD xx") << text;
+}
+
+// The replies had come before the connection broke, and the commands behind them could not go out
+// any more: nobody knows of the message, and it is tried again.
+TEST_F(CourierTest, a_connection_that_breaks_behind_the_last_reply_to_a_recipient) {
+    constexpr std::size_t many = 1'000;  // more commands than a connection holds for its reader
+    auto script = offering("PIPELINING");
+    script.answers["MAIL"] = "250 2.1.0 ok";
+    for (std::size_t i = 0; i < many; ++i)
+        script.answers["MAIL"] += "\r\n250 2.1.5 ok";
+    script.breaks_at = "MAIL";
+    ASSERT_TRUE(open(script).ok);
+    auto t = message();
+    t.recipients.resize(many);
+    for (std::size_t i = 0; i < many; ++i)
+        t.recipients[i].address = std::string(60, 'a') + std::to_string(i) + "@example.net";
+    auto const outcomes = send(std::move(t));
+    ASSERT_EQ(outcomes.size(), many);
+    for (auto const& outcome : outcomes) {
+        ASSERT_EQ(outcome.kind, OutcomeKind::deferred);
+        ASSERT_FALSE(outcome.possible_duplicate);
+    }
 }
 
 }  // namespace
