@@ -82,11 +82,16 @@ Result<std::unique_ptr<MailServer>> find_server(const Target& target,
     return std::make_unique<PostfixServer>(std::move(*instance));
 }
 
-/// The milter's socket goes with the milter's move; what is left of it is dead.
+/// The milter's socket goes with the milter's move; what is left of it is dead. The milter may be
+/// taking it away at this moment, and a file that vanishes under remove_all() makes it give up: the
+/// next look finds nothing.
 void remove_folders(const std::vector<std::string>& created) {
+    constexpr int looks = 3;
     for (auto const& path : created) {
-        if (std::error_code error; fs::is_directory(path, error)) {
-            fs::remove_all(path, error);
+        for (int i = 0; i < looks; ++i) {
+            if (std::error_code error; fs::is_directory(path, error)) {
+                fs::remove_all(path, error);
+            }
         }
     }
 }
