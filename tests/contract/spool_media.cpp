@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 
 #include "relay/spool/memory_spool.hpp"
 #include "relay/spool/rocks_spool.hpp"
@@ -58,7 +59,7 @@ class RocksMedium final : public SpoolUnderTest {
         // What kill -9 leaves: the files as they are at this moment, nothing closed or flushed.
         auto const before = here();
         ++life_;
-        copy_what_is_there(before, here());
+        copy_of_one_moment(before, here());
         spool.reset();
         fs::remove_all(before);
     }
@@ -73,17 +74,32 @@ class RocksMedium final : public SpoolUnderTest {
     }
 
   private:
-    /// A file that the store is just deleting is not one that it needs.
-    static void copy_what_is_there(const fs::path& from, const fs::path& to) {
-        fs::create_directory(to);
-        for (auto const& entry : fs::directory_iterator(from)) {
-            std::error_code vanished;
-            if (entry.is_directory(vanished)) {
-                copy_what_is_there(entry.path(), to / entry.path().filename());
-            } else {
-                fs::copy_file(entry.path(), to / entry.path().filename(), vanished);
-            }
+    /// A kill leaves the files of one moment. A copy takes longer, and the store works on beside it: the copy
+    /// counts when nothing has changed since it was begun.
+    static void copy_of_one_moment(const fs::path& from, const fs::path& to) {
+        constexpr int patience = 1000;
+        for (int i = 0; i < patience; ++i) {
+            auto const before = listing(from);
+            fs::remove_all(to);
+            std::error_code changing;
+            fs::copy(from, to, fs::copy_options::recursive, changing);
+            if (!changing && listing(from) == before) return;
         }
+        ADD_FAILURE() << "the spool in " << from << " is never at rest";
+    }
+    struct File {
+        std::uintmax_t size;
+        fs::file_time_type changed;
+        bool operator==(const File&) const = default;
+    };
+    static std::map<fs::path, File> listing(const fs::path& folder) {
+        std::map<fs::path, File> out;
+        std::error_code vanished;
+        for (auto const& entry : fs::recursive_directory_iterator(folder)) {
+            auto const size = entry.is_directory(vanished) ? 0 : entry.file_size(vanished);
+            out[entry.path()] = {size, entry.last_write_time(vanished)};
+        }
+        return out;
     }
     std::string here() const { return root_ + "/" + std::to_string(life_); }
     std::string root_;
