@@ -1,8 +1,8 @@
 #pragma once
 
-// Planted bugs: the test of the tests. A build with MILLRACE_PLANTED carries known mistakes behind
-// a run-time switch; each must be found by a checker that was not written for it. In every other
-// build planted() is a constant false and the mistakes are not compiled in.
+// Planted bugs: the test of the tests. Programs compiled with MILLRACE_PLANTED (NAME_planted) carry
+// known mistakes behind a run-time switch; each must be found by a checker that was not written for
+// it. In every other one planted() is a constant false and the mistakes are not compiled in.
 
 #include <string_view>
 

@@ -41,6 +41,14 @@ function(millrace_program NAME MAIN)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
+# GoogleTest's headers are most of what a test costs to compile: precompiled once for the tests of pure rooms, and once
+# with Asio's for those of rooms that talk.
+function(millrace_gtest NAME FLAGS)
+  add_library(${NAME} STATIC ${CMAKE_SOURCE_DIR}/contrib/cmake/gtest.cpp)
+  target_link_libraries(${NAME} PRIVATE ${FLAGS} GTest::gtest fmt::fmt)
+  target_precompile_headers(${NAME} PRIVATE ${ARGN} <gtest/gtest.h> <fmt/format.h>)
+endfunction()
+
 # millrace_test(NAME FOLDER [MAIN] USES target…): every .cpp of tests/FOLDER in one program tests/bin/NAME,
 # part of the target `tests`. With GoogleTest's main unless MAIN says it brings its own.
 function(millrace_test NAME FOLDER)
@@ -56,7 +64,9 @@ function(millrace_test NAME FOLDER)
   endif()
   if(TEST_ASIO)
     target_link_libraries(${NAME} PRIVATE millrace_asio)
-    target_precompile_headers(${NAME} REUSE_FROM millrace_asio)
+    target_precompile_headers(${NAME} REUSE_FROM millrace_gtest_asio)
+  else()
+    target_precompile_headers(${NAME} REUSE_FROM millrace_gtest)
   endif()
   target_compile_definitions(${NAME} PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_compile_options(${NAME} PRIVATE -Wno-global-constructors)
@@ -64,7 +74,42 @@ function(millrace_test NAME FOLDER)
   add_dependencies(tests ${NAME})
 endfunction()
 
-# millrace_fuzzer(FILE.cpp USES target…): a libFuzzer program in a build with MILLRACE_FUZZ, else a program
+# millrace_planted(NAME FOLDER…): the test program NAME once more, as NAME_planted, with the planted bugs of these
+# folders behind a run-time switch. Only the files that hold one are compiled again; when it is linked they come before
+# those in the rooms' libraries, which are then not looked for.
+function(millrace_planted NAME)
+  set(objects)
+  foreach(folder ${ARGN})
+    string(REPLACE "/" "_" with_bugs "planted_${folder}")
+    list(APPEND objects $<TARGET_OBJECTS:${with_bugs}>)
+    if(TARGET ${with_bugs})
+      continue()
+    endif()
+    set(files)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
+    foreach(file ${sources})
+      file(STRINGS ${file} holds LIMIT_COUNT 1 REGEX "common/base/planted.hpp")
+      if(holds)
+        list(APPEND files ${file})
+      endif()
+    endforeach()
+    add_library(${with_bugs} OBJECT ${files})
+    target_link_libraries(${with_bugs} PRIVATE millrace_asio)
+    target_precompile_headers(${with_bugs} REUSE_FROM millrace_asio)
+    target_compile_definitions(${with_bugs} PRIVATE MILLRACE_PLANTED)
+  endforeach()
+  get_target_property(sources ${NAME} SOURCES)
+  get_target_property(libraries ${NAME} LINK_LIBRARIES)
+  add_executable(${NAME}_planted ${sources} ${objects})
+  target_link_libraries(${NAME}_planted PRIVATE ${libraries})
+  target_precompile_headers(${NAME}_planted REUSE_FROM millrace_gtest_asio)
+  target_compile_definitions(${NAME}_planted PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MILLRACE_PLANTED)
+  target_compile_options(${NAME}_planted PRIVATE -Wno-global-constructors)
+  set_target_properties(${NAME}_planted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_dependencies(tests ${NAME}_planted)
+endfunction()
+
+# millrace_fuzzer(FILE.cpp USES target…): a libFuzzer program in a build with the address sanitizer, else a program
 # that replays files through the same entry.
 function(millrace_fuzzer FILE)
   cmake_parse_arguments(FUZZER "" "" "USES" ${ARGN})

@@ -9,9 +9,10 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 
-set(MILLRACE_SANITIZE "" CACHE STRING "address,undefined or thread")
-option(MILLRACE_FUZZ "build the fuzz targets with libFuzzer" OFF)
-option(MILLRACE_PLANTED "test-only build with the planted bugs behind a run-time switch" OFF)
+set(MILLRACE_SANITIZE "" CACHE STRING "address,undefined (the fuzz targets are libFuzzer programs then) or thread")
+if(MILLRACE_SANITIZE MATCHES address)
+  set(MILLRACE_FUZZ ON)
+endif()
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -45,8 +46,7 @@ target_compile_options(millrace_flags INTERFACE
   -Werror -fPIE -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
   -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks)
 target_compile_definitions(millrace_flags INTERFACE
-  _GLIBCXX_ASSERTIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
-  $<$<BOOL:${MILLRACE_PLANTED}>:MILLRACE_PLANTED>)
+  _GLIBCXX_ASSERTIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 target_link_options(millrace_flags INTERFACE
   -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code)
 if(MOLD)
@@ -66,12 +66,13 @@ if(MILLRACE_FUZZ)
 endif()
 
 # Asio is compiled once here, and its headers are precompiled once for every room that talks.
-add_library(millrace_asio STATIC ${CMAKE_CURRENT_LIST_DIR}/asio.cpp)
-target_link_libraries(millrace_asio PUBLIC millrace_flags)
-target_precompile_headers(millrace_asio PRIVATE
+set(MILLRACE_ASIO_HEADERS
   <boost/asio/awaitable.hpp> <boost/asio/co_spawn.hpp> <boost/asio/detached.hpp> <boost/asio/io_context.hpp>
   <boost/asio/use_awaitable.hpp> <boost/asio/this_coro.hpp> <boost/asio/post.hpp> <boost/asio/dispatch.hpp>
   <boost/asio/steady_timer.hpp> <boost/asio/ip/address.hpp> <boost/asio/associated_cancellation_slot.hpp>
   <algorithm> <chrono> <expected> <functional> <map> <memory> <optional> <span> <string> <string_view>
   <unordered_map> <vector>)
-target_compile_options(millrace_asio PUBLIC -Xclang -fno-pch-timestamp)
+target_compile_options(millrace_flags INTERFACE -Xclang -fno-pch-timestamp)
+add_library(millrace_asio STATIC ${CMAKE_CURRENT_LIST_DIR}/asio.cpp)
+target_link_libraries(millrace_asio PUBLIC millrace_flags)
+target_precompile_headers(millrace_asio PRIVATE ${MILLRACE_ASIO_HEADERS})

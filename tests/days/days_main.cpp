@@ -313,7 +313,7 @@ int main_of(int argc, char** argv) {
 #ifdef MILLRACE_PLANTED
         set_planted(options.plant);
 #else
-        std::fprintf(stderr, "this build has no planted bugs: configure with MILLRACE_PLANTED\n");
+        std::fprintf(stderr, "this program has no planted bugs: run days_planted\n");
         return 64;
 #endif
     }

@@ -125,7 +125,7 @@ inline Fault wrong_gate(const Envelope& envelope,
     for (const char c : outcome.verdict.text) {
         if (c < 0x20 || c == 0x7f || c == '%') return "unprintable reply";
     }
-    const auto after = apply(fields, outcome.edits);
+    const auto after = policy::apply(fields, outcome.edits);
     if (auto fault = wrong_apply(fields, outcome.edits, after)) return fault;
     const auto again_fields = views(after);
     const Outcome again = evaluate(envelope, again_fields, settings, invention);
@@ -150,7 +150,7 @@ inline Fault wrong_block(std::string_view message,
     const mail::HeaderBlock block = mail::parse_header_block(message, line_end);
     const std::string result = edit_block(message, block, edits, line_end);
     const mail::HeaderBlock parsed = mail::parse_header_block(result, line_end);
-    const auto model = apply(block.fields, edits);
+    const auto model = policy::apply(block.fields, edits);
     if (model.size() != parsed.fields.size()) return "another number of fields";
     for (std::size_t i = 0; i < model.size(); ++i) {
         std::string value(parsed.fields[i].value);

@@ -1,0 +1,2 @@
+// What the precompiled header of GoogleTest belongs to (Rooms.cmake, millrace_gtest).
+#include <gtest/gtest.h>
