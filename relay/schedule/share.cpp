@@ -10,6 +10,10 @@ using namespace std::chrono_literals;
 
 /// Receivers that punish count refusals; ten in a minute is what is known of the strictest.
 constexpr std::size_t refusals_per_minute = 9;
+/// So many of them may be for the sake of single sender domains: the rest is for what all share.
+constexpr std::size_t for_one_domain = 5;
+constexpr Duration stays_shut = 3s;
+constexpr unsigned others_under_way = 2;
 /// Theirs may be a little longer than ours: they count when they refuse, we when we hear of it.
 constexpr Duration a_minute = 62s;
 /// Sender domains with a rate or a hold of their own at one provider.
@@ -99,10 +103,15 @@ std::size_t Share::recent(Time now) const {
         std::ranges::count_if(recent_, [&](Time at) { return now - at < a_minute; }));
 }
 
+/// When fewer than so many lie within the last minute; `now` when it is so.
+Time Share::fewer_at(std::size_t refusals, Time now) const {
+    if (recent(now) < refusals) return now;
+    return recent_[recent_.size() - refusals] + a_minute;
+}
+
 /// One refusal more soon would look like an attack, whatever it was for.
 Time Share::patience_until(Time now) const {
-    if (recent(now) < refusals_per_minute) return now;
-    return recent_[recent_.size() - refusals_per_minute] + a_minute;
+    return fewer_at(refusals_per_minute, now);
 }
 
 bool Share::crowded(Time now) const {
@@ -373,10 +382,15 @@ void Share::refused_sender(const Answer& answer, Time now, Duration least) {
     auto& knob = senders_[domain];
     if (measured_sender_.empty()) measured_sender_ = domain;
     bool const first = !knob.known() && !knob.one_at_a_time();
-    knob.refused(answer.began,
-                 now,
-                 first && domain != measured_sender_ ? std::max<Duration>(least, 10s) : least,
-                 sender_flights_.contains(domain) ? sender_flights_.at(domain) : 0);
+    if (first && domain != measured_sender_) least = std::max<Duration>(least, 10s);
+    auto const flights = sender_flights_.contains(domain) ? sender_flights_.at(domain) : 0;
+    // Knocking on at a door that stays shut would hold up those who are let in.
+    bool const others = in_flight_ >= flights + others_under_way;
+    if (auto const shut = knob.learned().shut;
+        others && shut != Time{} && now - shut >= stays_shut) {
+        least = std::max(least, fewer_at(for_one_domain, now) - now);
+    }
+    knob.refused(answer.began, now, least, flights);
     knob.heard(answer.said);
     followers_.erase(domain);
     if (domain == measured_sender_) {

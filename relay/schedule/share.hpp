@@ -151,6 +151,7 @@ class Share {
     void count_refusal(Time now);
     /// Refusals of the last minute.
     std::size_t recent(Time now) const;
+    Time fewer_at(std::size_t refusals, Time now) const;
     Time patience_until(Time now) const;
     void set_calm(Time now);
     unsigned file() const;

@@ -187,6 +187,41 @@ TEST(Share, StaysBelowTenRefusalsAMinute) {
     }
 }
 
+// One company is refused whatever it sends, two others are let in, forty a second: they must not wait because the
+// receiver's patience is spent on the one.
+TEST(Share, ACompanyThatStaysShutOutLeavesThePatienceToTheOthers) {
+    Share share("", "p", Ceilings{}, start);
+    auto now = start;
+    for (int i = 0; i < 4; ++i)
+        connect(share, now);
+    auto closed = answer(Blame::rate, now, 2, "closed.example");
+    closed.typed.axis = Axis::sender_domain;
+    unsigned refused = 0, waited = 0;
+    for (; now < start + 1min; now += 25ms) {
+        if (share.message_at(now) > now || share.crowded(now)) {
+            ++waited;
+            continue;
+        }
+        // Two of the others are always under way.
+        share.message_begins("first.example", now);
+        share.message_begins("second.example", now);
+        if (share.sender_at("closed.example", now) <= now && !share.sender_crowded("closed.example")) {
+            closed.began = now;
+            share.message_begins("closed.example", now);
+            share.message_ends("closed.example");
+            share.refused(closed, now);
+            ++refused;
+        }
+        for (auto const* const domain : {"first.example", "second.example"}) {
+            share.message_ends(domain);
+            share.passed(answer(Blame::none, now, 2, domain), now);
+        }
+    }
+    EXPECT_EQ(waited, 0U);
+    EXPECT_GE(refused, 2U) << "it is tried again";
+    EXPECT_LE(refused, 5U);
+}
+
 TEST(Share, ASettingIsNeverExceeded) {
     Ceilings ceilings;
     ceilings.connections = 3;
