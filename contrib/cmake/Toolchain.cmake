@@ -61,9 +61,6 @@ if(MILLRACE_SANITIZE)
 else()
   target_compile_definitions(millrace_flags INTERFACE _FORTIFY_SOURCE=3)
 endif()
-if(MILLRACE_FUZZ)
-  target_compile_options(millrace_flags INTERFACE -fsanitize=fuzzer-no-link)
-endif()
 
 # Asio is compiled once here, and its headers are precompiled once for every room that talks.
 set(MILLRACE_ASIO_HEADERS
