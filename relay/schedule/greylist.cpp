@@ -12,6 +12,9 @@ constexpr Duration first_step = 10s;
 constexpr Duration longest_step = 2min;
 constexpr Duration longest_wait = 1h;
 constexpr Duration margin = 1s;
+/// So many in a row are refused at an age at which others were taken before that is given up. One
+/// alone may have been forgotten over there, or be a second message to the same recipient.
+constexpr unsigned contradictions = 3;
 constexpr std::size_t sites_kept = 10'000;
 
 }  // namespace
@@ -28,6 +31,9 @@ Time Greylist::again(const std::string& site, Time first, Time now, Time regular
     if (known.good > Duration::zero()) {
         auto const then = first + known.good + margin;
         if (now - first < known.good) return known.close() ? then : std::min(then, regular);
+        if (++known.contradicted < contradictions) {
+            return std::min(now + known.good + margin, regular);
+        }
         // It waits longer than it did: found out anew.
         known = {};
         known.used = now;
@@ -67,6 +73,7 @@ std::optional<Duration> Greylist::passed(const std::string& site, Time first, Ti
     if (at == sites_.end()) return std::nullopt;
     auto& known = at->second;
     known.used = now;
+    known.contradicted = 0;
     auto const age = now - first;
     if (age <= known.bad || (known.good > Duration::zero() && age >= known.good))
         return std::nullopt;

@@ -30,6 +30,7 @@ class Greylist {
         Duration good{};  ///< taken at this age; zero: not known yet
         Time scout{};     ///< when the one sent ahead goes next; zero: none is
         Time used{};
+        unsigned contradicted = 0;  ///< in a row: refused although older than that
         /// Taken soon after it had been refused: so long it lets them wait. One that was tried
         /// again after hours only is taken earlier, too.
         bool close() const;

@@ -120,14 +120,19 @@ void RateKnob::passed(Time began, Time now) {
 void RateKnob::opens(Time began, Time now) {
     auto const shut = std::exchange(learned_.shut, Time{});
     bool const known = std::exchange(timed_, false);
-    auto const closed = began - shut;
     if (trial_ > 0) {
         ++trial_;
         return;
     }
+    // It opened when it had named, where something else than its word kept us from coming then.
+    auto const word = learned_.rest_until - shut;
+    bool const kept =
+        known && knocked_ <= shut && word >= long_closed && began - shut > word + word / 4;
+    tried_at_ = began;
+    opening_ = kept ? learned_.rest_until : began;
     closed_since_ = shut;
+    auto const closed = opening_ - shut;
     auto const gaps = learned_.pace > 0 ? of_seconds(gaps_closed / learned_.pace) : Duration{};
-    opening_ = began;
     // Where a message takes long, many start before one has been taken: that is no trial.
     if (closed < trial_messages * (now - began)) return;
     if (!known || closed < std::max(long_closed, gaps)) return;
@@ -138,7 +143,7 @@ void RateKnob::opens(Time began, Time now) {
 /// Several at once passed after a long wait: it counts in windows.
 void RateKnob::tried(Time now) {
     auto const counted = std::exchange(trial_, 0U);
-    bool const slow = now - opening_ > learned_.scale / 2;
+    bool const slow = now - tried_at_ > learned_.scale / 2;
     auto const now_in = static_cast<std::uint64_t>(counted);
     if (slow && anchor_ != Time{} && !lapsed_) {
         // They took so long that it may be either; it takes at least that.

@@ -99,7 +99,8 @@ class RateKnob {
     unsigned trial_ = 0;        ///< messages through since the door opened; 0: that is decided
     Time opened_{};             ///< when a closed door opened, the last time but one …
     std::uint64_t let_in_ = 0;  ///< … and so many have passed since
-    Time opening_{};            ///< … the last time
+    Time opening_{};            ///< … the last time;
+    Time tried_at_{};           ///< when the first message passed then
     bool whole_ = true;         ///< everything that passed since learned_.began is counted
     unsigned begun_since_refusal_ = 0;
     Duration window_{};      ///< from one opening to the next, when it counts in windows
@@ -108,7 +109,6 @@ class RateKnob {
     bool turned_ = false;    ///< the rest ends when a window may be over
     bool windowed_ = false;  ///< many at once passed when it opened, the last time
     bool timed_ = false;     ///< for how long it was closed will be known
-    Time taken_at_{};        ///< when the last one began that passed
     Time raise_at_{};
     Duration probe_wait_{};
     double hour_base_ = 0;  ///< pace an hour ago: at most a fifth more

@@ -47,6 +47,21 @@ TEST(Greylist, RemembersThoseThatItMetLast) {
     EXPECT_FALSE(list.wait("mx0"));
 }
 
+// Goal: one message that is refused at an age at which others are taken (the receiver forgot it, or had a second one for
+// the same recipient) changes nothing for the others; several in a row do.
+TEST(Greylist, OneContradictionIsNoNews) {
+    Greylist greylist;
+    greylist.restore("mx", 1min, start);
+    EXPECT_EQ(greylist.again("mx", start - 30min, start, start + 2h), start + 1min + 1s);
+    EXPECT_EQ(greylist.wait("mx"), Duration(1min));
+    EXPECT_FALSE(greylist.passed("mx", start, start + 61s));
+    EXPECT_EQ(greylist.again("mx", start - 30min, start + 2min, start + 2h), start + 3min + 1s);
+    EXPECT_EQ(greylist.wait("mx"), Duration(1min)) << "one passed in between";
+    greylist.again("mx", start - 30min, start + 3min, start + 2h);
+    greylist.again("mx", start - 30min, start + 4min, start + 2h);
+    EXPECT_FALSE(greylist.wait("mx")) << "three in a row: it has changed";
+}
+
 // Goal: with a long queue the second attempt comes hours after the first. That it is taken then
 // does not mean that others have to wait for hours.
 TEST(Greylist, ALateAttemptDoesNotMakeOthersWaitForHours) {

@@ -188,6 +188,26 @@ TEST(RateKnob, AnOpeningDoorShowsAWindow) {
     EXPECT_NEAR(knob.learned().pace, 0.9 * 120 / 60, 0.1);
 }
 
+// Goal: a receiver that names the time opens then. When something else kept us away for longer, that
+// is no part of its window.
+TEST(RateKnob, ANamedTimeIsWhenItOpens) {
+    RateKnob knob;
+    for (unsigned i = 0; i < 120; ++i) {
+        knob.take(start);
+        knob.passed(start, start);
+    }
+    knob.take(start + 1s);
+    knob.refused(start + 1s, start + 1s, 1h);
+    auto now = start + 2h;  // and not when it said
+    ASSERT_TRUE(knob.ready(now));
+    for (int i = 0; i < 5; ++i) {
+        knob.take(now);
+        knob.passed(now, now);
+        now = knob.next(now);
+    }
+    EXPECT_NEAR(knob.learned().pace, 0.9 * 120 / 3600, 0.001);
+}
+
 TEST(RateKnob, AnOpeningDoorShowsABucket) {
     RateKnob knob;
     auto now = until_it_opens(knob, 120, start + 60s);
