@@ -84,17 +84,21 @@ Task<Result<void>> Dispatcher::order(Order order) {
 }
 
 Task<Result<void>> Dispatcher::lift(OrderTarget target) {
-    auto const lists = scheduler_.release_lists(target, parts_.clock.now());
-    if (lists > 0) {
-        parts_.log.info("lists.released", {{"target", target.text()}, {"lists", lists}});
+    auto const now = parts_.clock.now();
+    auto const lists = scheduler_.release_lists(target, now);
+    auto const doors = scheduler_.knock(target, now);
+    if (lists + doors > 0) {
+        parts_.log.info("lane.resumed",
+                        {{"target", target.text()}, {"lists", lists}, {"doors", doors}});
         poke();
     }
     auto changed = scheduler_.orders();
     if (!changed.lift(target)) {
-        if (lists > 0) co_return Result<void>{};
+        if (lists + doors > 0) co_return Result<void>{};
         co_return failure(Fault::not_found,
                           "there is no order for " + target.short_text() +
-                              "; millrace pause lists those in force");
+                              ", and nothing there is shut or held; millrace pause lists the "
+                              "orders in force, millrace destinations what waits");
     }
     co_return co_await keep_orders(std::move(changed), std::move(target));
 }

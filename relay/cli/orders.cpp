@@ -59,11 +59,14 @@ constexpr std::string_view resume_help =
     "usage: millrace resume TARGET… [--json]\n\n"
     "Ends a pause or a drain; what waited is due at once, within the limits of its receivers. It\n"
     "also lets bulk mail go that is held because a receiver did not know its recipients (`millrace\n"
-    "why` says so). Exit code 1 when there was neither. A pause that a receiving server asked for\n"
-    "is none of these, and goes on.\n\n"
+    "why` says so), and where a receiver has shut us or a sender's domain out, or could not be\n"
+    "reached, one message is tried now instead of when the wait is over: for when you have mended\n"
+    "the cause; refused again, the wait doubles. Exit code 1 when there was none of these. A pace\n"
+    "or a rest that a receiver asked for goes on.\n\n"
     "examples:\n"
     "  millrace resume gmail.com\n"
-    "  millrace resume account:shop from:example.com\n";
+    "  millrace resume account:shop from:example.com\n"
+    "  millrace resume provider:google           our address has been taken off its blocklist\n";
 
 int list(const Session& session) {
     auto const answer = ask_relay(session, {{"command", "orders"}});

@@ -55,6 +55,12 @@ void Block::refused(
     learned_.rule = rule;
 }
 
+bool Block::knock(Time now) {
+    if (!shut(now)) return false;
+    learned_.until = {};
+    return true;
+}
+
 void Block::passed(Time now) {
     if (learned_.times == 0) return;
     learned_.times = 0;

@@ -225,8 +225,10 @@ class Scheduler {
 
     /// No message starts on this lane before `until`. Never shortens a pause.
     void pause(const std::string& lane, Time until, std::string reason);
-    /// On the operator's word only.
-    void resume(const std::string& site, Time now);
+    /// On the operator's word only: what is shut to the target's mail (a block, a hold, a site that
+    /// cannot be reached) is tried now instead of when its wait is over, by one message; how many
+    /// doors that were.
+    unsigned knock(const OrderTarget& target, Time now);
     /// The same for bulk mail that is held for its unknown recipients; how many lists there were.
     unsigned release_lists(const OrderTarget& target, Time now);
 
@@ -298,6 +300,7 @@ class Scheduler {
     };
     /// A site beside the others of its provider.
     void compare(Lane& lane, const Answer& answer, Time now);
+    std::set<const Share*> shares_of(const OrderTarget& target) const;
     void unpark(const WorkKey& key);
     void call_early(Time now);
 

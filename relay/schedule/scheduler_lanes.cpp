@@ -533,22 +533,6 @@ void Scheduler::pause(const std::string& name, Time until, std::string reason) {
     attend(*at->second.share, until);
 }
 
-void Scheduler::resume(const std::string& site, Time now) {
-    for (auto& [name, lane] : lanes_) {
-        if (lane.site != site) continue;
-        lane.paused_until = {};
-        lane.connect_after = {};
-        lane.share->share.resume();
-        attend(*lane.share, now);
-    }
-    // What was to wait for long waits on disk.
-    for (auto& [name, stream] : streams_) {
-        if (stream.lane != nullptr && stream.disk_due != never && !stream.refilling) {
-            attend(stream, std::max(now, stream.disk_due));
-        }
-    }
-}
-
 void Scheduler::restore(const std::string& name, const std::string& note, Time now) {
     auto const space = name.find(' ');
     auto const source = space == std::string::npos ? "" : name.substr(0, space);

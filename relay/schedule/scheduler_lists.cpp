@@ -1,5 +1,5 @@
 // The part of the scheduler that holds bulk mail whose recipients a provider does not know, until an
-// operator lets it go.
+// operator lets it go; and that tries what is shut on his word.
 #include "relay/schedule/scheduler.hpp"
 
 namespace millrace::relay {
@@ -32,22 +32,66 @@ void Scheduler::unknown_user(const std::string& lane_name,
     }
 }
 
-unsigned Scheduler::release_lists(const OrderTarget& target, Time now) {
-    std::set<const Share*> behind;  // of a destination or a site
+/// The shares that mail of the target goes through; none for one of an account or a sender's domain.
+std::set<const Share*> Scheduler::shares_of(const OrderTarget& target) const {
+    std::set<const Share*> out;
     for (auto const& [name, stream] : streams_) {
         if (stream.lane == nullptr) continue;
         bool const named = target.axis == OrderAxis::destination
                                ? stream.key.destination == target.name
                                : target.axis == OrderAxis::site &&
                                      stream.destination.site == target.name;
-        if (named) behind.insert(&stream.lane->share->share);
+        if (named) out.insert(&stream.lane->share->share);
     }
+    for (auto const& [name, state] : shares_) {
+        auto const& share = state.share;
+        bool const named =
+            target.axis == OrderAxis::all ||
+            (target.axis == OrderAxis::provider && share.provider() == target.name) ||
+            (target.axis == OrderAxis::source && share.source() == target.name);
+        if (named) out.insert(&share);
+    }
+    return out;
+}
+
+unsigned Scheduler::knock(const OrderTarget& target, Time now) {
+    auto const meant = shares_of(target);
+    unsigned doors = 0;
+    for (auto& [name, state] : shares_) {
+        if (meant.contains(&state.share)) {
+            doors += state.share.knock(now);
+        } else if (target.axis == OrderAxis::sender_domain) {
+            doors += state.share.knock(target.name, now);
+        }
+    }
+    std::set<Lane*> lanes;
+    for (auto& [name, stream] : streams_) {
+        if (stream.lane == nullptr) continue;
+        auto& lane = *stream.lane;
+        bool const here = target.axis == OrderAxis::destination
+                              ? stream.key.destination == target.name
+                              : meant.contains(&lane.share->share);
+        bool const away = lane.connect_after > now || lane.paused_until > now;
+        if (here && away) lanes.insert(&lane);
+    }
+    for (auto* const lane : lanes) {
+        lane->connect_after = lane->paused_until = {};
+        ++doors;
+    }
+    if (doors == 0) return 0;
+    for (auto& [name, stream] : streams_)
+        attend(stream, now);
+    for (auto& [name, state] : shares_)
+        attend(state, now);
+    return doors;
+}
+
+unsigned Scheduler::release_lists(const OrderTarget& target, Time now) {
+    auto const behind = shares_of(target);
     unsigned released = 0;
     for (auto& [name, state] : shares_) {
         auto& share = state.share;
-        bool const here = target.axis == OrderAxis::all || behind.contains(&share) ||
-                          (target.axis == OrderAxis::provider && share.provider() == target.name) ||
-                          (target.axis == OrderAxis::source && share.source() == target.name);
+        bool const here = behind.contains(&share);
         std::vector<std::string> parties;
         for (auto const& [party, hold] : share.lists().holds()) {
             bool const meant =

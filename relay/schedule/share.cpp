@@ -495,10 +495,19 @@ void Share::open_with(Blame cause) {
     changed_ = true;
 }
 
-void Share::resume() {
-    block_.lift();
+unsigned Share::knock(Time now) {
+    unsigned doors = block_.knock(now) ? 1 : 0;
     for (auto& [domain, hold] : holds_)
-        hold.lift();
+        doors += hold.knock(now) ? 1 : 0;
+    changed_ = changed_ || doors > 0;
+    return doors;
+}
+
+unsigned Share::knock(const std::string& sender_domain, Time now) {
+    auto const hold = holds_.find(sender_domain);
+    if (hold == holds_.end() || !hold->second.knock(now)) return 0;
+    changed_ = true;
+    return 1;
 }
 
 }  // namespace millrace::relay

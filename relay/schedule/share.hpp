@@ -98,8 +98,10 @@ class Share {
     void lapse(Time now);
     /// It shut us out or could not be reached: begin with one connection again.
     void slow_start(Time now);
-    /// On the operator's word: try again now, with what is known.
-    void resume();
+    /// On the operator's word: doors that are shut are tried now, by one message each; how many they
+    /// are. `sender_domain`: only the one that is shut for this domain's mail.
+    unsigned knock(Time now);
+    unsigned knock(const std::string& sender_domain, Time now);
     /// Another address of our network was shut out, and that counts for this one too …
     void shut_with(const Block::Learned& block, Time now);
     /// … or was let in again.

@@ -80,7 +80,7 @@ TEST(Alerts, OfAShare) {
     answer.typed = Typed::of(Blame::compliance);
     answer.typed.axis = Axis::sender_domain;
     answer.sender_domain = "shop.example";
-    share.resume();
+    share.open_with(Blame::blocklist);
     share.refused(answer, start);
     found = alerts_of(share, start);
     ASSERT_EQ(found.size(), 1U);

@@ -91,5 +91,56 @@ TEST_F(Orders, AnOpenConnectionOfAPausedSourceTakesNoMore) {
     EXPECT_EQ(site->taken().size(), 2U);
 }
 
+// Goal: who has had our address taken off a blocklist need not wait for hours; who has not makes
+// matters worse by one message only.
+TEST_F(Orders, ADoorThatIsShutIsTriedOnTheOperatorsWord) {
+    site->manners.replies[Moment::recipient] =
+        "450 4.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org";
+    start();
+    for (int i = 0; i < 5; ++i)
+        send({.to = "you@site.example"});
+    run(10min);
+    EXPECT_TRUE(site->taken().empty());
+    auto const asked = site->answers().size();
+    EXPECT_EQ(resume("site.example"), "");
+    run(3h);
+    EXPECT_LE(site->answers().size(), asked + 5) << "one conversation more";
+    EXPECT_GT(site->answers().size(), asked);
+    site->manners.replies.clear();
+    EXPECT_EQ(resume("all"), "");
+    run(15s);
+    EXPECT_EQ(site->taken().size(), 5U);
+    EXPECT_NE(resume("all").find("nothing there is shut"), std::string::npos);
+}
+
+TEST_F(Orders, ASendersDomainInOrderAgainIsTriedAtOnce) {
+    site->manners.replies[Moment::dot] =
+        "421 4.7.26 This email has been rate limited because it is unauthenticated.";
+    start();
+    send({.from = "anna@shop.example", .to = "you@site.example"});
+    run(10min);
+    site->manners.replies.clear();
+    run(10min);
+    EXPECT_TRUE(site->taken().empty());
+    EXPECT_NE(resume("from:other.example"), "");
+    EXPECT_EQ(resume("from:shop.example"), "");
+    run(15s);
+    EXPECT_EQ(site->taken().size(), 1U);
+}
+
+TEST_F(Orders, AServerThatIsBackIsTriedAtOnce) {
+    zones.add_mail_domain("dead.example", "mx.dead.example", ip("203.0.113.9"));
+    start();
+    send({.to = "one@dead.example"});
+    run(40s);
+    auto& back = receiver("dead.example", "203.0.113.9");
+    send({.to = "two@dead.example"});
+    run(2s);
+    ASSERT_TRUE(back.taken().empty()) << "it is not expected back yet";
+    EXPECT_EQ(resume("dead.example"), "");
+    run(2s);
+    EXPECT_EQ(back.taken().size(), 1U);
+}
+
 }  // namespace
 }  // namespace millrace::relay
