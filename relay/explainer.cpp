@@ -272,10 +272,10 @@ class Telling {
                      "One message is tried, alone; when it is taken the others follow, when "
                      "not the wait is doubled, up to a day. No attempt of this message is "
                      "spent meanwhile.");
-                line("mended",
-                     fmt::format("`millrace resume {}` tries that one now.",
-                                 f_.view.provider.empty() ? e_.destination
-                                                          : "provider:" + f_.view.provider));
+                if (!wait.mended.empty()) {
+                    line("mended",
+                         fmt::format("`millrace resume {}` tries that one now.", wait.mended));
+                }
                 break;
             case Blame::connections:
             case Blame::rate:

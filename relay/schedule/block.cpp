@@ -55,9 +55,9 @@ void Block::refused(
     learned_.rule = rule;
 }
 
-bool Block::knock(Time now) {
-    if (!shut(now)) return false;
-    learned_.until = {};
+bool Block::knock(Time then) {
+    if (!shut(then)) return false;
+    learned_.until = then;
     return true;
 }
 

@@ -28,9 +28,9 @@ class Block {
     void refused(
         Blame cause, Time now, Duration least, const std::string& said, const std::string& rule);
     void passed(Time now);
-    /// On the operator's word: one attempt goes out now, alone, as after the wait. False: it is not
-    /// shut.
-    bool knock(Time now);
+    /// On the operator's word: one attempt goes out at `then`, alone, as after the wait. False: it is
+    /// not shut so long.
+    bool knock(Time then);
     /// It counts as open.
     void lift() { learned_.times = 0, learned_.until = {}; }
 

@@ -1,6 +1,7 @@
 #include "relay/schedule/greylist.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace millrace::relay {
@@ -31,7 +32,9 @@ Time Greylist::again(const std::string& site, Time first, Time now, Time regular
     if (known.good > Duration::zero()) {
         auto const then = first + known.good + margin;
         if (now - first < known.good) return known.close() ? then : std::min(then, regular);
-        if (++known.contradicted < contradictions) {
+        // The recipients of one attempt are one.
+        if (std::exchange(known.contradicted_at, now) != now) ++known.contradicted;
+        if (known.contradicted < contradictions) {
             return std::min(now + known.good + margin, regular);
         }
         // It waits longer than it did: found out anew.

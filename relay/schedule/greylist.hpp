@@ -30,7 +30,8 @@ class Greylist {
         Duration good{};  ///< taken at this age; zero: not known yet
         Time scout{};     ///< when the one sent ahead goes next; zero: none is
         Time used{};
-        unsigned contradicted = 0;  ///< in a row: refused although older than that
+        unsigned contradicted = 0;  ///< attempts in a row that were refused although older than that
+        Time contradicted_at{};
         /// Taken soon after it had been refused: so long it lets them wait. One that was tried
         /// again after hours only is taken earlier, too.
         bool close() const;

@@ -125,9 +125,10 @@ void RateKnob::opens(Time began, Time now) {
         return;
     }
     // It opened when it had named, where something else than its word kept us from coming then.
+    bool const away = std::exchange(kept_away_, false);
     auto const word = learned_.rest_until - shut;
     bool const kept =
-        known && knocked_ <= shut && word >= long_closed && began - shut > word + word / 4;
+        away && known && knocked_ <= shut && word >= long_closed && began - shut > word + word / 4;
     tried_at_ = began;
     opening_ = kept ? learned_.rest_until : began;
     closed_since_ = shut;
@@ -156,7 +157,7 @@ void RateKnob::tried(Time now) {
         return;
     }
     windowed_ = true;
-    auto const earlier = std::exchange(opened_, opening_);
+    auto const earlier = std::exchange(opened_, tried_at_);
     auto const let_in = std::exchange(let_in_, now_in);
     learned_.exploring = false;
     learned_.good = 0;
@@ -194,7 +195,7 @@ void RateKnob::tried(Time now) {
         raise_at_ = now + learned_.scale;
     }
     next_at_ = now + of_seconds(1 / learned_.pace);
-    begin_segment(opening_);
+    begin_segment(tried_at_);
     passed_since_anchor_ = now_in;
 }
 
@@ -253,6 +254,7 @@ void RateKnob::refused(Time began, Time now, Duration least, unsigned flying) {
     }
     bool const at_once = anchor_ != Time{} && passed_since_refusal_ == 0;
     if (learned_.shut == Time{}) {
+        kept_away_ = false;
         learned_.shut = now;
         timed_ = least > Duration::zero();
     } else {

@@ -64,6 +64,8 @@ class RateKnob {
     void follow(double pace, Time now);
     /// There was nothing to send: what follows measures nothing.
     void lapse(Time now);
+    /// Something else than its rate keeps us from coming when the receiver has named the time.
+    void kept_away() { kept_away_ = true; }
     /// Whether raising is allowed (design §5: never while refusals or complaints rise).
     void calm(bool yes) { calm_ = yes; }
 
@@ -108,6 +110,7 @@ class RateKnob {
     Time knocked_{};         ///< the last time that this was refused while it was closed
     bool turned_ = false;    ///< the rest ends when a window may be over
     bool windowed_ = false;  ///< many at once passed when it opened, the last time
+    bool kept_away_ = false;  ///< since it closed
     bool timed_ = false;     ///< for how long it was closed will be known
     Time raise_at_{};
     Duration probe_wait_{};

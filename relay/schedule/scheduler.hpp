@@ -226,8 +226,8 @@ class Scheduler {
     /// No message starts on this lane before `until`. Never shortens a pause.
     void pause(const std::string& lane, Time until, std::string reason);
     /// On the operator's word only: what is shut to the target's mail (a block, a hold, a site that
-    /// cannot be reached) is tried now instead of when its wait is over, by one message; how many
-    /// doors that were.
+    /// cannot be reached) is tried now instead of when its wait is over, by the next message that is
+    /// due; several one after the other. How many doors that were.
     unsigned knock(const OrderTarget& target, Time now);
     /// The same for bulk mail that is held for its unknown recipients; how many lists there were.
     unsigned release_lists(const OrderTarget& target, Time now);
@@ -300,7 +300,8 @@ class Scheduler {
     };
     /// A site beside the others of its provider.
     void compare(Lane& lane, const Answer& answer, Time now);
-    std::set<const Share*> shares_of(const OrderTarget& target) const;
+    bool is_of(const Share& share, const OrderTarget& target) const;
+    bool is_of(const StreamQueue& stream, const OrderTarget& target) const;
     void unpark(const WorkKey& key);
     void call_early(Time now);
 

@@ -474,6 +474,7 @@ void Share::lapse(Time now) {
 
 void Share::slow_start(Time now) {
     connections_.slow_start();
+    messages_.kept_away();
     // While nothing could go, nothing was measured; what went before still counts.
     if (messages_.known()) messages_.lapse(now);
     for (auto& [domain, knob] : senders_)
@@ -495,19 +496,17 @@ void Share::open_with(Blame cause) {
     changed_ = true;
 }
 
-unsigned Share::knock(Time now) {
-    unsigned doors = block_.knock(now) ? 1 : 0;
-    for (auto& [domain, hold] : holds_)
-        doors += hold.knock(now) ? 1 : 0;
-    changed_ = changed_ || doors > 0;
-    return doors;
+bool Share::knock(Time then) {
+    bool const tried = block_.knock(then);
+    changed_ = changed_ || tried;
+    return tried;
 }
 
-unsigned Share::knock(const std::string& sender_domain, Time now) {
+bool Share::knock(const std::string& sender_domain, Time then) {
     auto const hold = holds_.find(sender_domain);
-    if (hold == holds_.end() || !hold->second.knock(now)) return 0;
-    changed_ = true;
-    return 1;
+    bool const tried = hold != holds_.end() && hold->second.knock(then);
+    changed_ = changed_ || tried;
+    return tried;
 }
 
 }  // namespace millrace::relay

@@ -24,6 +24,8 @@ struct Wait {
     std::string said;           ///< the receiver's words
     Blame cause = Blame::none;  ///< of a block, a hold, or a limit that was learned
     std::string release = {};   ///< the operator's command that ends it; empty: it ends by itself
+    std::string mended =
+        {};  ///< of a block, a hold: what to `millrace resume` when its cause is gone
     bool any() const { return !reason.empty(); }
 };
 
@@ -98,10 +100,11 @@ class Share {
     void lapse(Time now);
     /// It shut us out or could not be reached: begin with one connection again.
     void slow_start(Time now);
-    /// On the operator's word: doors that are shut are tried now, by one message each; how many they
-    /// are. `sender_domain`: only the one that is shut for this domain's mail.
-    unsigned knock(Time now);
-    unsigned knock(const std::string& sender_domain, Time now);
+    /// On the operator's word: the door that is shut for our address is tried `then` instead of
+    /// when its wait is over, by one message; false: it is not shut.
+    bool knock(Time then);
+    /// The same for the one that is shut for this domain's mail.
+    bool knock(const std::string& sender_domain, Time then);
     /// Another address of our network was shut out, and that counts for this one too …
     void shut_with(const Block::Learned& block, Time now);
     /// … or was let in again.
@@ -189,7 +192,7 @@ class Share {
     unsigned averaged_ = 0;
     Time minute_{};                               ///< began …
     double minute_passed_ = 0, minute_most_ = 0;  ///< messages through in it, and in the best one
-    Time used_{};  ///< when something was sent, to the day
+    Time used_{};                                 ///< when something was sent, to the day
     bool changed_ = false;
 };
 

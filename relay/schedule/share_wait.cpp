@@ -59,7 +59,13 @@ std::string pace_text(double per_second) {
 Wait Share::wait(Time now) const {
     auto const& b = block_.learned();
     if (block_.shut(now)) {
-        return {blocked(provider_, b.cause), b.until, b.since, b.said, b.cause};
+        return {blocked(provider_, b.cause),
+                b.until,
+                b.since,
+                b.said,
+                b.cause,
+                {},
+                "provider:" + provider_};
     }
     if (block_.on_trial() && in_flight_ + standing_ + opening_ > 0) {
         return {blocked(provider_, b.cause) +
@@ -163,7 +169,13 @@ Wait Share::list_wait(const std::string& party) const {
 Wait Share::sender_wait(const std::string& domain, Time now) const {
     if (auto const hold = holds_.find(domain); hold != holds_.end() && hold->second.shut(now)) {
         auto const& h = hold->second.learned();
-        return {held_back(provider_, domain, h.cause), h.until, h.since, h.said, h.cause};
+        return {held_back(provider_, domain, h.cause),
+                h.until,
+                h.since,
+                h.said,
+                h.cause,
+                {},
+                "from:" + domain};
     }
     if (auto const knob = senders_.find(domain);
         knob != senders_.end() && !knob->second.ready(now)) {

@@ -53,6 +53,8 @@ TEST(Greylist, OneContradictionIsNoNews) {
     Greylist greylist;
     greylist.restore("mx", 1min, start);
     EXPECT_EQ(greylist.again("mx", start - 30min, start, start + 2h), start + 1min + 1s);
+    for (int recipient = 2; recipient <= 5; ++recipient)
+        greylist.again("mx", start - 30min, start, start + 2h);
     EXPECT_EQ(greylist.wait("mx"), Duration(1min));
     EXPECT_FALSE(greylist.passed("mx", start, start + 61s));
     EXPECT_EQ(greylist.again("mx", start - 30min, start + 2min, start + 2h), start + 3min + 1s);

@@ -198,6 +198,7 @@ TEST(RateKnob, ANamedTimeIsWhenItOpens) {
     }
     knob.take(start + 1s);
     knob.refused(start + 1s, start + 1s, 1h);
+    knob.kept_away();
     auto now = start + 2h;  // and not when it said
     ASSERT_TRUE(knob.ready(now));
     for (int i = 0; i < 5; ++i) {

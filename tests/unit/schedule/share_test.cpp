@@ -187,6 +187,22 @@ TEST(Share, StaysBelowTenRefusalsAMinute) {
     }
 }
 
+TEST(Share, WhatWasUnderWayBeforeAKnockDoesNotOpenTheDoor) {
+    Share share("", "p", Ceilings{}, start);
+    connect(share, start);
+    connect(share, start);
+    share.message_begins("slow.example", start);
+    send(share, start + 1min, answer(Blame::reputation, start + 1min, 1));
+    EXPECT_FALSE(share.knock(start + 1min + 1h)) << "it is over by then";
+    EXPECT_TRUE(share.knock(start + 2min));
+    EXPECT_FALSE(share.block().shut(start + 2min));
+    share.message_ends("slow.example");
+    share.passed(answer(Blame::none, start, 1, "slow.example"), start + 3min);
+    EXPECT_TRUE(share.block().on_trial()) << "it began before the door was shut";
+    send(share, start + 4min, answer(Blame::none, start + 4min, 1));
+    EXPECT_FALSE(share.block().on_trial());
+}
+
 // One company is refused whatever it sends, two others are let in, forty a second: they must not wait because the
 // receiver's patience is spent on the one.
 TEST(Share, ACompanyThatStaysShutOutLeavesThePatienceToTheOthers) {
