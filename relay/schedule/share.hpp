@@ -24,8 +24,7 @@ struct Wait {
     std::string said;           ///< the receiver's words
     Blame cause = Blame::none;  ///< of a block, a hold, or a limit that was learned
     std::string release = {};   ///< the operator's command that ends it; empty: it ends by itself
-    std::string mended =
-        {};  ///< of a block, a hold: what to `millrace resume` when its cause is gone
+    std::string mended = {};    ///< what to `millrace resume` when the cause of a block is gone
     bool any() const { return !reason.empty(); }
 };
 
@@ -192,7 +191,7 @@ class Share {
     unsigned averaged_ = 0;
     Time minute_{};                               ///< began …
     double minute_passed_ = 0, minute_most_ = 0;  ///< messages through in it, and in the best one
-    Time used_{};                                 ///< when something was sent, to the day
+    Time used_{};  ///< when something was sent, to the day
     bool changed_ = false;
 };
 
