@@ -16,7 +16,7 @@ constexpr Duration unused_most = 60 * 24h;
 constexpr Duration sweep_every = 24h;
 constexpr Duration first_sweep_after = 10min;
 constexpr unsigned notes_page = 500;
-constexpr Duration read_again = 1s;
+constexpr Duration read_notes_again = 1s;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ Task<void> Dispatcher::load_sites() {
         auto const page = co_await parts_.spool.notes(prefix, after, notes_page);
         if (!page) {
             parts_.log.error("spool.read-failed", {{"why", page.error().detail}});
-            co_await parts_.clock.sleep(read_again);
+            co_await parts_.clock.sleep(read_notes_again);
             continue;
         }
         for (auto const& kept : *page) {

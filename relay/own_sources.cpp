@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration read_again = 1s;
+constexpr Duration read_sources_again = 1s;
 /// Names of new settings are looked up at once; the loop only asks again.
 constexpr Duration look_least = 5s;
 constexpr Duration look_most = 10min;
@@ -61,7 +61,7 @@ Task<std::optional<std::string>> Dispatcher::note(std::string name) {
         if (found.error().fault == Fault::not_found || found.error().fault == Fault::broken) break;
         // What is not known might be a limit: nothing is sent before it is.
         parts_.log.error("spool.note-failed", {{"note", name}, {"why", found.error().detail}});
-        co_await parts_.clock.sleep(read_again);
+        co_await parts_.clock.sleep(read_sources_again);
     }
     co_return std::nullopt;
 }

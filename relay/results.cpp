@@ -32,10 +32,6 @@ std::string_view status_word(EventKind kind) {
     }
 }
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 /// Greylisted works are tried again when the site is known to take them; returns them as they will

@@ -6,7 +6,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr Duration read_again = std::chrono::seconds(1);
+constexpr Duration read_orders_again = std::chrono::seconds(1);
 
 bool is_same(const std::string& address, const std::string& other) {
     boost::system::error_code bad;
@@ -38,7 +38,7 @@ Task<void> Dispatcher::load_orders() {
             co_return;
         }
         parts_.log.error("orders.not-read", {{"why", note.error().detail}});
-        co_await parts_.clock.sleep(read_again);
+        co_await parts_.clock.sleep(read_orders_again);
     }
 }
 

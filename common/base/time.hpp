@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -34,5 +35,15 @@ std::string to_rfc3339(Time t);
 std::string to_rfc5322(Time t);
 /// `15m`, `2h30m`, `4d`, `0.25s`: at most two units, for people.
 std::string to_human(Duration d);
+
+/// For arithmetic.
+constexpr double seconds(Duration d) {
+    return std::chrono::duration<double>(d).count();
+}
+/// At most a year: what a pace of nearly nothing comes to is no span that a clock can add.
+constexpr Duration of_seconds(double s) {
+    constexpr double year = 365.0 * 86'400;
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(s, year)));
+}
 
 }  // namespace millrace

@@ -9,7 +9,7 @@ struct Word {
     const char* text;
     bool PostmasterCopies::*wish;
 };
-constexpr Word table[] = {{"bounce", &PostmasterCopies::bounce},
+constexpr Word wishes[] = {{"bounce", &PostmasterCopies::bounce},
                           {"double-bounce", &PostmasterCopies::double_bounce},
                           {"delay", &PostmasterCopies::delay}};
 
@@ -19,7 +19,7 @@ Objection read_postmaster_copies(const std::vector<std::string>& words, Postmast
     PostmasterCopies read;
     for (auto const& word : words) {
         bool known = false;
-        for (auto const& [text, wish] : table) {
+        for (auto const& [text, wish] : wishes) {
             if (word != text) continue;
             read.*wish = true;
             known = true;
@@ -35,7 +35,7 @@ Objection read_postmaster_copies(const std::vector<std::string>& words, Postmast
 
 std::vector<std::string> words_of(const PostmasterCopies& copies) {
     std::vector<std::string> words;
-    for (auto const& [text, wish] : table) {
+    for (auto const& [text, wish] : wishes) {
         if (copies.*wish) words.emplace_back(text);
     }
     return words;

@@ -2,6 +2,7 @@
 
 #include <unicode/uchar.h>
 
+#include "common/mail/transfer_encoding.hpp"
 #include "common/mail/utf8.hpp"
 
 namespace millrace::mail {
@@ -14,7 +15,7 @@ constexpr std::string_view hex_digits = "0123456789ABCDEF";
 constexpr std::string_view base64_digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-bool is_blank(char c) {
+bool is_linear_space(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 bool is_8bit_or_control(char c) {
@@ -25,13 +26,6 @@ bool is_8bit_or_control(char c) {
 bool is_token(char c) {
     return !is_8bit_or_control(c) &&
            std::string_view("()<>@,;:\"/[]?=").find(c) == std::string_view::npos;
-}
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
 }
 
 // The size of `=?charset?B?` at text[0]; 0 when there is none. Fills the word's head.
@@ -56,7 +50,7 @@ std::string decode_q(std::string_view payload, bool& fault) {
         const char c = payload[i];
         if (c == '\n') {  // an MTA has cut the word to fold it: take out what it put in
             fault = true;
-            while (i + 1 < payload.size() && is_blank(payload[i + 1]))
+            while (i + 1 < payload.size() && is_linear_space(payload[i + 1]))
                 ++i;
             continue;
         }

@@ -5,13 +5,11 @@
 namespace millrace::mail {
 namespace {
 
-using Kind = HeaderDefect::Kind;
-
-bool is_blank(char c) {
+bool is_wsp(char c) {
     return c == ' ' || c == '\t';
 }
 
-char lower(char c) {
+char lower_case(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
 
@@ -39,7 +37,7 @@ class Parser {
             at = next;
         }
         block_.body_offset = message_.size();
-        defect(Kind::no_separator, message_.size());
+        defect(HeaderDefect::Kind::no_separator, message_.size());
         return std::move(block_);
     }
 
@@ -52,27 +50,27 @@ class Parser {
 
     // False when the line does not belong to the header block.
     bool take_line(std::string_view line, std::size_t at, std::size_t next) {
-        if (is_blank(line[0])) {
+        if (is_wsp(line[0])) {
             if (block_.fields.empty()) {
-                defect(Kind::stray_fold, at);
+                defect(HeaderDefect::Kind::stray_fold, at);
                 return false;
             }
             extend_last(at + line.size(), next);
             return true;
         }
         if (at == 0 && line.starts_with("From ") && !is_field(line)) {
-            defect(Kind::mbox_line, at);
+            defect(HeaderDefect::Kind::mbox_line, at);
             block_.fields_end = next;
             return true;
         }
         const std::size_t colon = line.find(':');
         const std::string_view name = line.substr(0, std::min(colon, line.size()));
         if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) > 126; })) {
-            defect(Kind::name_8bit, at);
+            defect(HeaderDefect::Kind::name_8bit, at);
             return false;
         }
         if (!is_field(line)) {
-            defect(Kind::no_colon, at);
+            defect(HeaderDefect::Kind::no_colon, at);
             return false;
         }
         block_.fields.push_back({trim(name), line.substr(colon + 1)});
@@ -87,7 +85,7 @@ class Parser {
         while (i < line.size() && line[i] > 32 && line[i] < 127 && line[i] != ':')
             ++i;
         if (i == 0) return false;
-        while (i < line.size() && is_blank(line[i]))
+        while (i < line.size() && is_wsp(line[i]))
             ++i;
         return i < line.size() && line[i] == ':';
     }
@@ -102,12 +100,12 @@ class Parser {
 
     void look_for_stray_bytes(std::string_view line, std::size_t at) {
         for (const auto& [byte, kind] :
-             {std::pair{'\r', Kind::bare_cr}, {'\n', Kind::bare_lf}, {'\0', Kind::nul}})
+             {std::pair{'\r', HeaderDefect::Kind::bare_cr}, {'\n', HeaderDefect::Kind::bare_lf}, {'\0', HeaderDefect::Kind::nul}})
             if (const std::size_t i = line.find(byte); i != std::string_view::npos)
                 defect(kind, at + i);
     }
 
-    void defect(Kind kind, std::size_t offset) {
+    void defect(HeaderDefect::Kind kind, std::size_t offset) {
         for (const HeaderDefect& known : block_.defects)
             if (known.kind == kind) return;
         block_.defects.push_back({kind, offset});
@@ -141,7 +139,7 @@ std::string unfold(std::string_view value) {
         const bool crlf = value[i] == '\r' && i + 1 < value.size() && value[i + 1] == '\n';
         const std::size_t next = i + (crlf ? 2 : 1);
         const bool line_end = crlf || value[i] == '\n';
-        if (line_end && next < value.size() && is_blank(value[next]))
+        if (line_end && next < value.size() && is_wsp(value[next]))
             i = next - 1;
         else
             out += value[i];
@@ -157,7 +155,7 @@ std::string_view trim(std::string_view text) {
 }
 
 bool same_name(std::string_view a, std::string_view b) {
-    return std::ranges::equal(a, b, {}, lower, lower);
+    return std::ranges::equal(a, b, {}, lower_case, lower_case);
 }
 
 const HeaderField* find_field(std::span<const HeaderField> fields, std::string_view name) {

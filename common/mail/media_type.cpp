@@ -6,19 +6,13 @@
 #include "common/mail/address_lexer.hpp"
 #include "common/mail/charset.hpp"
 #include "common/mail/domain.hpp"
+#include "common/mail/transfer_encoding.hpp"
 
 namespace millrace::mail {
 namespace {
 
 using Kind = Token::Kind;
 using Parameters = std::vector<std::pair<std::string, std::string>>;
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
 
 std::string percent_decode(std::string_view text) {
     std::string out;

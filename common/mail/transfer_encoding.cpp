@@ -6,9 +6,16 @@ namespace millrace::mail {
 
 namespace {
 
-constexpr std::size_t encoded_line_max = 76;
+constexpr std::size_t body_line_max = 76;
 
 }  // namespace
+
+int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
 
 std::string quoted_printable(std::string_view body) {
     constexpr std::string_view digits = "0123456789ABCDEF";
@@ -27,7 +34,7 @@ std::string quoted_printable(std::string_view body) {
         bool const literal =
             (byte > 0x20 && byte < 0x7F && c != '=') || ((c == ' ' || c == '\t') && !ends_line);
         auto const width = literal ? 1U : 3U;
-        if (column + width > encoded_line_max - 1) {
+        if (column + width > body_line_max - 1) {
             result += "=\r\n";
             column = 0;
         }
@@ -64,8 +71,8 @@ std::string base64(std::string_view bytes) {
 std::string base64_lines(std::string_view bytes) {
     auto const text = base64(bytes);
     std::string lines;
-    for (std::size_t i = 0; i < text.size(); i += encoded_line_max) {
-        lines.append(text, i, encoded_line_max).append("\r\n");
+    for (std::size_t i = 0; i < text.size(); i += body_line_max) {
+        lines.append(text, i, body_line_max).append("\r\n");
     }
     return lines;
 }

@@ -6,6 +6,9 @@
 /// The content transfer encodings of RFC 2045 §6, written.
 namespace millrace::mail {
 
+/// Of a hexadecimal digit, of either case; -1: it is none.
+int hex_value(char c);
+
 /// Text with CRLF line ends as quoted-printable (RFC 2045 §6.7): lines of at most 76, trailing
 /// blanks encoded.
 std::string quoted_printable(std::string_view text);

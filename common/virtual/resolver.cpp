@@ -7,7 +7,7 @@
 namespace millrace::virtual_ {
 namespace {
 
-constexpr Duration patience = std::chrono::seconds(30);
+constexpr Duration silence = std::chrono::seconds(30);
 
 std::string lower(std::string name) {
     for (char& c : name) {
@@ -87,7 +87,7 @@ Task<DnsAnswer<Record>> VirtualResolver::ask(std::string name,
     }
     if (zones_.lost > 0 && random_.unit() < zones_.lost) {
         machine_.simulation().fault_fired("dns-lost");
-        co_await machine_.sleep(patience);
+        co_await machine_.sleep(silence);
         co_return nobody_knows<Record>("no answer within 30 s");
     }
     const auto spread =

@@ -7,7 +7,6 @@
 namespace millrace::relay {
 namespace {
 
-constexpr unsigned page = 500;
 constexpr std::size_t piece = 32 << 10;  // of a message
 constexpr Duration progress_after = std::chrono::seconds(1);
 

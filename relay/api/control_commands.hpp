@@ -20,6 +20,11 @@ class ControlSink {
 /// Messages that one `show` tells of, at most.
 constexpr std::size_t messages_shown = 20;
 
+/// What is asked of the spool at a time.
+constexpr unsigned page = 500;
+/// An answer that goes on for as long as it is read says so often that its reader is there.
+constexpr Duration heartbeat = std::chrono::seconds(15);
+
 /// Carries out the requests of one client. Every answer is any number of `item` and `progress`
 /// lines and then one `end` or `error` line. Thread: the loop's.
 class ControlCommands {

@@ -10,12 +10,10 @@
 namespace millrace::relay {
 namespace {
 
-constexpr unsigned page = 500;
 constexpr std::uint64_t searched_max = 500'000;
 constexpr Duration search_time = std::chrono::seconds(10);
 constexpr Duration extra_time = std::chrono::seconds(2);
 constexpr Duration follow_pause = std::chrono::milliseconds(200);
-constexpr Duration heartbeat = std::chrono::seconds(15);
 
 bool names(const Event& event, const std::string& name) {
     return event.mta_queue_id == name || event.message_id == name ||

@@ -9,18 +9,6 @@ namespace {
 
 namespace json = boost::json;
 
-void put(json::object& object, std::string_view key, std::string_view value) {
-    if (!value.empty()) {
-        object[key] = value;
-    }
-}
-
-void put(json::object& object, std::string_view key, Time value) {
-    if (value != never && value != Time{}) {
-        object[key] = to_rfc3339(value);
-    }
-}
-
 json::object value_of(const DestinationStatus& d) {
     json::object o;
     o["destination"] = d.destination;
@@ -155,6 +143,18 @@ json::object recipient_of(const MessageReport& report, std::uint16_t index) {
 }
 
 }  // namespace
+
+void put(json::object& object, std::string_view key, std::string_view value) {
+    if (!value.empty()) {
+        object[key] = value;
+    }
+}
+
+void put(json::object& object, std::string_view key, Time value) {
+    if (value != never && value != Time{}) {
+        object[key] = to_rfc3339(value);
+    }
+}
 
 std::string_view to_string(DestinationStatus::State state) {
     switch (state) {

@@ -3,11 +3,17 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/object.hpp>
+
 #include "relay/api/control.hpp"
 
 /// The answers of the control socket as JSON: one object per line, without the line end. Times are
 /// RFC 3339 texts; what is not known is left out.
 namespace millrace::relay {
+
+/// A member of an answer, unless nothing is known of it.
+void put(boost::json::object& object, std::string_view key, std::string_view value);
+void put(boost::json::object& object, std::string_view key, Time value);
 
 std::string control_item(const DestinationStatus& destination);
 std::string control_item(const ProviderStatus& provider);

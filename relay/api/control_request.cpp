@@ -10,7 +10,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::pair<std::string_view, ControlRequest::Command> commands[] = {
+constexpr std::pair<std::string_view, ControlRequest::Command> command_names[] = {
     {"status", ControlRequest::Command::status},
     {"destinations", ControlRequest::Command::destinations},
     {"providers", ControlRequest::Command::providers},
@@ -31,7 +31,7 @@ constexpr std::pair<std::string_view, ControlRequest::Command> commands[] = {
     {"trace", ControlRequest::Command::trace},
     {"warm", ControlRequest::Command::warm},
 };
-constexpr std::pair<std::string_view, Change> changes[] = {
+constexpr std::pair<std::string_view, Change> change_names[] = {
     {"hold", Change::hold},
     {"release", Change::release},
     {"retry", Change::retry},
@@ -160,7 +160,7 @@ bool take_option(std::string_view key, const json::value& value, ControlRequest&
 }  // namespace
 
 std::string_view to_string(Change change) {
-    for (auto const& [name, value] : changes) {
+    for (auto const& [name, value] : change_names) {
         if (value == change) {
             return name;
         }
@@ -182,13 +182,13 @@ Result<ControlRequest> parse_control_request(std::string_view line) {
     std::string_view const name = command->get_string();
     ControlRequest request;
     bool known = false;
-    for (auto const& [text, meaning] : commands) {
+    for (auto const& [text, meaning] : command_names) {
         if (text == name) {
             request.command = meaning;
             known = true;
         }
     }
-    for (auto const& [text, meaning] : changes) {
+    for (auto const& [text, meaning] : change_names) {
         if (text == name) {
             request.command = ControlRequest::Command::change;
             request.change = meaning;

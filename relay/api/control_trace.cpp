@@ -7,7 +7,6 @@ namespace millrace::relay {
 namespace {
 
 constexpr Duration look_again = std::chrono::milliseconds(100);
-constexpr Duration heartbeat = std::chrono::seconds(15);
 
 }  // namespace
 

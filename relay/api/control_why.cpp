@@ -13,14 +13,6 @@ namespace {
 
 namespace json = boost::json;
 
-void put(json::object& object, std::string_view key, std::string_view value) {
-    if (!value.empty()) object[key] = value;
-}
-
-void put(json::object& object, std::string_view key, Time value) {
-    if (value != never && value != Time{}) object[key] = to_rfc3339(value);
-}
-
 json::array array_of(const std::vector<Explanation::Line>& lines) {
     json::array all;
     for (auto const& line : lines)

@@ -44,10 +44,10 @@ std::string gate_settings(const std::string& title,
         "milter = {{\n{}  trusted = {};\n  message_log = {};\n",
         one_line(title),
         wish.socket_given ? std::string()
-                          : fmt::format("  socket = {};\n", quoted("unix:" + wish.socket)),
+                          : fmt::format("  socket = {};\n", config_string("unix:" + wish.socket)),
         // An empty list would mean its default, loopback; nobody connects from this address.
         array(trusted.empty() ? std::vector<std::string>{"255.255.255.255/32"} : trusted),
-        quoted(wish.message_log));
+        config_string(wish.message_log));
     if (!wish.scope.senders.empty()) {
         text += fmt::format("  only_from = {};\n", array(wish.scope.senders));
     }
@@ -55,7 +55,7 @@ std::string gate_settings(const std::string& title,
         text += fmt::format("  only_to = {};\n", array(wish.scope.domains));
     }
     if (step == Step::enforcing) {
-        text += fmt::format("  handover_key = {};\n", quoted(wish.handover_key));
+        text += fmt::format("  handover_key = {};\n", config_string(wish.handover_key));
     }
     return text + fmt::format("}};\ngate = {{ mode = \"{}\"; }};\n",
                               step == Step::listening ? "report-only" : "enforce");

@@ -357,7 +357,7 @@ class Planner {
         auto const name = sending("smtp_helo_name");
         std::string text = "relay = {\n";
         if (mail::is_host_name(name) && name.find('.') != std::string::npos) {
-            text += fmt::format("  hostname = {};\n", quoted(name));
+            text += fmt::format("  hostname = {};\n", config_string(name));
             plan_.carried.push_back(fmt::format("the name in EHLO: {}", name));
         } else {
             plan_.advice.push_back(
@@ -367,7 +367,7 @@ class Planner {
         }
         text += fmt::format("  attached = {{ domains = {}; address = {}; port = {}; }};\n",
                             array(domains.items),
-                            quoted(back.address),
+                            config_string(back.address),
                             back.port);
         if (!domains.opaque.empty()) {
             plan_.advice.push_back(fmt::format(
@@ -375,14 +375,14 @@ class Planner {
                 fmt::join(domains.opaque, ", ")));
         }
         if (!wish_.mail_log.empty()) {
-            text += fmt::format("  mail_log = {};\n", quoted(wish_.mail_log));
+            text += fmt::format("  mail_log = {};\n", config_string(wish_.mail_log));
         }
         text += source_settings();
         text += size_settings();
         text += route_settings();
         text += delivery_settings();
         text += fmt::format("  handover_key = {};\n  wake = {};\n}};\n",
-                            quoted(wish_.handover_key),
+                            config_string(wish_.handover_key),
                             array(wish_.wake));
         return text;
     }
@@ -394,7 +394,7 @@ class Planner {
             std::erase_if(address, [](char c) { return c == '[' || c == ']'; });
             if (!address.empty() && address != "0.0.0.0" && address != "::") {
                 sources += fmt::format(
-                    "{}{{ address = {}; }}", sources.empty() ? "" : ", ", quoted(address));
+                    "{}{{ address = {}; }}", sources.empty() ? "" : ", ", config_string(address));
                 plan_.carried.push_back(fmt::format("the address mail leaves from: {}", address));
             }
         }
@@ -423,7 +423,7 @@ class Planner {
         bool const login = !postfix_.login.empty();
         std::string text =
             fmt::format("  routes = ( {{ domain = \"*\"; host = {}; port = {}; tls = \"{}\";",
-                        quoted(host.host),
+                        config_string(host.host),
                         host.port,
                         route_tls());
         if (host.others) {
@@ -434,8 +434,8 @@ class Planner {
         if (login) {
             auto const colon = postfix_.login.find(':');
             text += fmt::format(" user = {}; password_file = {};",
-                                quoted(postfix_.login.substr(0, colon)),
-                                quoted(wish_.password_file));
+                                config_string(postfix_.login.substr(0, colon)),
+                                config_string(wish_.password_file));
             plan_.password = postfix_.login.substr(std::min(colon, postfix_.login.size() - 1) + 1);
             plan_.carried.push_back("the login at the smart host");
             if (level != "encrypt" && !is_verified(level)) {

@@ -181,9 +181,9 @@ class Planner {
         auto text = fmt::format(
             "relay = {{\n  hostname = {};\n"
             "  attached = {{ domains = {}; address = {}; port = {}; }};\n",
-            quoted(sendmail_.name),
+            config_string(sendmail_.name),
             array(sendmail_.domains),
-            quoted(back.address),
+            config_string(back.address),
             back.port);
         text += size_settings(
             std::strtoull(sendmail_.option("MaxMessageSize").c_str(), nullptr, 10), wish_, plan_);
@@ -191,9 +191,9 @@ class Planner {
             text += route();
         }
         if (!wish_.mail_log.empty()) {
-            text += fmt::format("  mail_log = {};\n", quoted(wish_.mail_log));
+            text += fmt::format("  mail_log = {};\n", config_string(wish_.mail_log));
         }
-        return text + fmt::format("  handover_key = {};\n}};\n", quoted(wish_.handover_key));
+        return text + fmt::format("  handover_key = {};\n}};\n", config_string(wish_.handover_key));
     }
 
     std::string route() {
@@ -212,7 +212,7 @@ class Planner {
         }
         return fmt::format(
             "  routes = ( {{ domain = \"*\"; host = {}; port = {}; tls = \"may\"; }} );\n",
-            quoted(old_.host),
+            config_string(old_.host),
             old_.port);
     }
 

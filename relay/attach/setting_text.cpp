@@ -4,7 +4,7 @@
 
 namespace millrace::attach {
 
-std::string quoted(std::string_view text) {
+std::string config_string(std::string_view text) {
     std::string out = "\"";
     for (char const c : text) {
         if (c == '\n' || c == '\r') {
@@ -28,7 +28,7 @@ std::string one_line(std::string text) {
 std::string array(const std::vector<std::string>& texts) {
     std::string out = "[";
     for (auto const& text : texts) {
-        out += (out.size() > 1 ? ", " : " ") + quoted(text);
+        out += (out.size() > 1 ? ", " : " ") + config_string(text);
     }
     return out + (texts.empty() ? "]" : " ]");
 }

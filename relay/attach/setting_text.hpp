@@ -8,7 +8,7 @@
 namespace millrace::attach {
 
 /// In quotes; whatever is in there stays inside of them.
-std::string quoted(std::string_view text);
+std::string config_string(std::string_view text);
 /// `[ "a", "b" ]`
 std::string array(const std::vector<std::string>& texts);
 /// For a comment: without line ends.

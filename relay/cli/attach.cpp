@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view attach_help =
     "usage: millrace attach postfix [--config-dir DIR] [--sender DOMAIN…] [--domain DOMAIN…]\n"
     "                               [--print] [--yes] [--json]\n"
     "       millrace attach sendmail [--mc FILE] [--cf FILE] [--print] [--yes] [--json]\n"
@@ -78,12 +78,6 @@ bool confirmed(const Session& session,
     return false;
 }
 
-int refuse(const Failure& failure) {
-    auto const code = complain(failure);
-    // A usage error is one of the command line; this is the machine's.
-    return failure.fault == Fault::invalid ? config::exit_negative : code;
-}
-
 attach::Scope scope_of(const Arguments& arguments) {
     return {arguments.list("--sender"), arguments.list("--domain")};
 }
@@ -128,7 +122,7 @@ void print_commands(const attach::Attachment& attachment, const attach::Plan& pl
     fmt::print("{}", attachment.server().as_commands(plan.changes));
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_attach(const Session& session, const Arguments& arguments) {
     auto const word = arguments.words.empty() ? std::string() : arguments.words.front();
     if (arguments.words.size() > 1) {
         return complain_usage("attach", "what is " + arguments.words[1] + "?");
@@ -214,7 +208,7 @@ int attach_to(const Session& session, const Arguments& arguments, const attach::
     }
     auto attachment = attach::Attachment::open(session.file, *settings, target);
     if (!attachment) {
-        return refuse(attachment.error());
+        return refuse_machine(attachment.error());
     }
     if (attachment->record()) {
         auto const& record = *attachment->record();
@@ -231,7 +225,7 @@ int attach_to(const Session& session, const Arguments& arguments, const attach::
     }
     auto const plan = attachment->plan(scope_of(arguments));
     if (!plan) {
-        return refuse(plan.error());
+        return refuse_machine(plan.error());
     }
     if (arguments.has("--print")) {
         session.json ? print_json(*plan, false, "listening") : print_commands(*attachment, *plan);
@@ -241,7 +235,7 @@ int attach_to(const Session& session, const Arguments& arguments, const attach::
         fmt::print("the {}\n\n{}\n", attachment->server().title(), view_plan(*plan, session.style));
     }
     if (!plan->obstacles.empty()) {
-        return refuse({Fault::invalid, "not attached: " + plan->obstacles.front()});
+        return refuse_machine({Fault::invalid, "not attached: " + plan->obstacles.front()});
     }
     int exit_code = config::exit_done;
     if (!confirmed(session,
@@ -251,7 +245,7 @@ int attach_to(const Session& session, const Arguments& arguments, const attach::
         return exit_code;
     }
     if (auto done = attachment->listen(*plan, session.now); !done) {
-        return refuse(done.error());
+        return refuse_machine(done.error());
     }
     if (session.json) {
         print_json(*plan, true, "listening");
@@ -287,7 +281,7 @@ int attach_enforce(const Session& session, const Arguments& arguments) {
     }
     auto attachment = attach::Attachment::open(session.file, *settings, {});
     if (!attachment) {
-        return refuse(attachment.error());
+        return refuse_machine(attachment.error());
     }
     auto const& record = attachment->record();
     if (!record || record->step != attach::Record::Step::listening) {
@@ -301,7 +295,7 @@ int attach_enforce(const Session& session, const Arguments& arguments) {
     }
     auto const plan = attachment->plan({});
     if (!plan) {
-        return refuse(plan.error());
+        return refuse_machine(plan.error());
     }
     if (arguments.has("--print")) {
         session.json ? print_json(*plan, false, "enforcing") : print_commands(*attachment, *plan);
@@ -311,14 +305,14 @@ int attach_enforce(const Session& session, const Arguments& arguments) {
         fmt::print("{}\n", view_plan(*plan, session.style));
     }
     if (!plan->obstacles.empty()) {
-        return refuse({Fault::invalid, "not enforced: " + plan->obstacles.front()});
+        return refuse_machine({Fault::invalid, "not enforced: " + plan->obstacles.front()});
     }
     int exit_code = config::exit_done;
     if (!confirmed(session, arguments, "Let the gate act and the relay deliver?", exit_code)) {
         return exit_code;
     }
     if (auto done = attachment->enforce(*plan, relay_door(session)); !done) {
-        return refuse(done.error());
+        return refuse_machine(done.error());
     }
     if (session.json) {
         print_json(*plan, true, "enforcing");
@@ -333,7 +327,7 @@ int attach_enforce(const Session& session, const Arguments& arguments) {
 int attach_status(const Session& session, const Arguments&) {
     auto const record = attach::read_record(attach::record_folder(session.file));
     if (!record) {
-        return refuse(record.error());
+        return refuse_machine(record.error());
     }
     bool const attached = record->has_value();
     auto const step = attached ? attach::to_string((*record)->step) : std::string("none");
@@ -367,7 +361,7 @@ int attach_status(const Session& session, const Arguments&) {
 Command attach_command() {
     return {"attach",
             "join a mail server that is in use: listen, report, enforce",
-            help,
+            attach_help,
             {{"--config-dir", true},
              {"--sender", true},
              {"--domain", true},
@@ -376,7 +370,7 @@ Command attach_command() {
              {"--print", false},
              {"--report-only", false},
              {"--yes", false, "-y"}},
-            run};
+            run_attach};
 }
 
 }  // namespace millrace::relay

@@ -98,7 +98,7 @@ bool confirmed(const Deed& deed, const Total& total, const Arguments& arguments,
     return false;
 }
 
-int run(const Deed& deed, const Session& session, const Arguments& arguments) {
+int run_change(const Deed& deed, const Session& session, const Arguments& arguments) {
     auto const all = targets(arguments);
     if (all.empty()) {
         return complain_usage(
@@ -158,7 +158,7 @@ int run(const Deed& deed, const Session& session, const Arguments& arguments) {
 
 template <const Deed& deed>
 int run_deed(const Session& session, const Arguments& arguments) {
-    return run(deed, session, arguments);
+    return run_change(deed, session, arguments);
 }
 
 std::vector<Option> options() {

@@ -112,6 +112,11 @@ int complain_usage(std::string_view command, std::string_view what) {
     return config::exit_usage;
 }
 
+int refuse_machine(const Failure& failure) {
+    auto const code = complain(failure);
+    return failure.fault == Fault::invalid ? config::exit_negative : code;
+}
+
 Result<Client> reach_relay(const Session& session) {
     if (!session.socket.empty()) {
         return Client::connect(session.socket);

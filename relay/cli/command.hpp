@@ -69,6 +69,9 @@ int run_command_line(std::span<const std::string> words);
 /// Says on stderr what went wrong and returns the exit code that belongs to it.
 int complain(const Failure& failure);
 int complain_usage(std::string_view command, std::string_view what);
+/// The same where the command line is sound and this machine is what does not allow it: a no, not a
+/// usage error.
+int refuse_machine(const Failure& failure);
 
 /// Connected to the relay. Failure: refused when it is not reached, corrupt when the configuration
 /// that says where it is cannot be used.

@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view destinations_help =
     "usage: millrace destinations [NAME] [--sites] [--all] [--json]\n"
     "       millrace destinations --split SITE | --join SITE\n\n"
     "Where mail goes: a row for each of our addresses towards each receiver (the provider: what\n"
@@ -66,7 +66,7 @@ int divide(const Session& session, std::string_view verb, const std::string& sit
     return config::exit_done;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_destinations(const Session& session, const Arguments& arguments) {
     for (std::string const verb : {"split", "join"}) {
         auto const site = arguments.value("--" + verb);
         if (!site.empty()) return divide(session, verb, site);
@@ -241,9 +241,9 @@ std::string view_provider(const boost::json::object& p, Time now, const Style& s
 Command destinations_command() {
     return {"destinations",
             "where mail goes: how fast, how much waits, and why",
-            help,
+            destinations_help,
             {{"--sites", false}, {"--all", false}, {"--split", true}, {"--join", true}},
-            run};
+            run_destinations};
 }
 
 }  // namespace millrace::relay

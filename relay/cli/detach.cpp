@@ -12,7 +12,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view detach_help =
     "usage: millrace detach [--wait | --hand-back | --export DIR | --leave] [--yes] [--json]\n\n"
     "Gives the mail server its configuration back, byte for byte; mail that comes from now on goes "
     "its\n"
@@ -101,11 +101,6 @@ Result<void> hold_still(const Session& session) {
         ::poll(nullptr, 0, look_every_milliseconds);
     }
     return {};
-}
-
-int refuse(const Failure& failure) {
-    auto const code = complain(failure);
-    return failure.fault == Fault::invalid ? config::exit_negative : code;
 }
 
 /// What waits becomes files, and leaves the queue once they are durable.
@@ -221,7 +216,7 @@ void tell(const Session& session, const Told& told) {
     }
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_detach(const Session& session, const Arguments& arguments) {
     if (!arguments.words.empty()) {
         return complain_usage("detach", "it takes no argument");
     }
@@ -231,7 +226,7 @@ int run(const Session& session, const Arguments& arguments) {
     }
     auto attachment = attach::Attachment::open(session.file, *settings, {});
     if (!attachment) {
-        return refuse(attachment.error());
+        return refuse_machine(attachment.error());
     }
     if (!attachment->record()) {
         fmt::print(stderr, "millrace: not attached: there is nothing to detach\n");
@@ -245,7 +240,7 @@ int run(const Session& session, const Arguments& arguments) {
         }
         auto given = attachment->give_back();
         if (!given) {
-            return refuse(given.error());
+            return refuse_machine(given.error());
         }
         told.given = std::move(*given);
     }
@@ -256,7 +251,7 @@ int run(const Session& session, const Arguments& arguments) {
     }
     if (arguments.has("--hand-back")) {
         if (auto done = hand_back(session, **settings); !done) {
-            return refuse(done.error());
+            return refuse_machine(done.error());
         }
     }
     if (arguments.has("--wait") || arguments.has("--hand-back")) {
@@ -269,7 +264,7 @@ int run(const Session& session, const Arguments& arguments) {
     told.left = left ? left->queued : 0;
     if ((told.relay_known && told.left == 0) || arguments.has("--leave")) {
         if (auto done = attachment->forget(relay_door(session)); !done) {
-            return refuse(done.error());
+            return refuse_machine(done.error());
         }
         told.traceless = true;
     }
@@ -282,13 +277,13 @@ int run(const Session& session, const Arguments& arguments) {
 Command detach_command() {
     return {"detach",
             "give the mail server its old configuration back",
-            help,
+            detach_help,
             {{"--wait", false},
              {"--hand-back", false},
              {"--export", true},
              {"--leave", false},
              {"--yes", false, "-y"}},
-            run};
+            run_detach};
 }
 
 }  // namespace millrace::relay

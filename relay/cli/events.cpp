@@ -9,7 +9,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view events_help =
     "usage: millrace events [NAME] [-f] [--since TIME] [--last N] [--json]\n\n"
     "What happened, one line for each recipient: received, deferred, delivered, bounced, expired,\n"
     "removed. The last 20 unless --since or --last says otherwise. TIME is how long ago (15m, 2h,\n"
@@ -65,7 +65,7 @@ Result<boost::json::object> request_of(const Session& session, const Arguments& 
     return request;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_events(const Session& session, const Arguments& arguments) {
     auto request = request_of(session, arguments);
     if (!request) {
         return complain_usage("events", request.error().detail);
@@ -110,9 +110,9 @@ std::string view_event(const boost::json::object& event, const Style& style) {
 Command events_command() {
     return {"events",
             "what happened, and what happens",
-            help,
+            events_help,
             {{"--follow", false, "-f"}, {"--since", true}, {"--last", true}},
-            run};
+            run_events};
 }
 
 }  // namespace millrace::relay

@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view export_help =
     "usage: millrace export DIR [NAME] [--destination DOMAIN] [--sender ADDRESS]\n"
     "                       [--recipient ADDRESS] [--account NAME] [--held] [--all]\n"
     "                       [--remove] [--json]\n\n"
@@ -77,7 +77,7 @@ int report(const Session& session, const ExportOrder& order, const Exported& don
     return exit_code;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_export(const Session& session, const Arguments& arguments) {
     if (arguments.words.empty() || arguments.words.size() > 2) {
         return complain_usage("export", "into which folder? Give it, and one name at most");
     }
@@ -99,7 +99,11 @@ int run(const Session& session, const Arguments& arguments) {
 Command export_command() {
     auto options = filter_options();
     options.push_back({"--remove", false});
-    return {"export", "write what waits into a folder", help, std::move(options), run};
+    return {"export",
+            "write what waits into a folder",
+            export_help,
+            std::move(options),
+            run_export};
 }
 
 }  // namespace millrace::relay

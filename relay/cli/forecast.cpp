@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view forecast_help =
     "usage: millrace forecast [--queue | --domains FILE] [--all] [--json]\n\n"
     "When will it be delivered? The relay's own scheduler runs ahead in virtual time, from what "
     "is\n"
@@ -107,7 +107,7 @@ Result<Standing> ask_standing(const Session& session, const DomainCounts& counts
     return standing;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_forecast(const Session& session, const Arguments& arguments) {
     auto const file = arguments.value("--domains");
     if (!arguments.words.empty()) {
         return complain_usage("forecast", "it takes no name; a list is given with --domains FILE");
@@ -151,9 +151,9 @@ int run(const Session& session, const Arguments& arguments) {
 Command forecast_command() {
     return {"forecast",
             "when it will be delivered",
-            help,
+            forecast_help,
             {{"--queue", false}, {"--domains", true}, {"--all", false}},
-            run};
+            run_forecast};
 }
 
 }  // namespace millrace::relay

@@ -13,7 +13,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view learn_help =
     "usage: millrace learn FILE… | -   [--top N] [--json]\n"
     "       millrace learn --warm SOURCE FILE… | -\n\n"
     "What the logs of the past say: Postfix's, Sendmail's and our own mail log, plain or packed "
@@ -115,7 +115,7 @@ Result<std::size_t> top_of(const Arguments& arguments) {
     return top;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_learn(const Session& session, const Arguments& arguments) {
     auto const top = top_of(arguments);
     if (!top) {
         return complain_usage("learn", top.error().detail);
@@ -168,9 +168,9 @@ int run(const Session& session, const Arguments& arguments) {
 Command learn_command() {
     return {"learn",
             "what the mail logs of the past say",
-            help,
+            learn_help,
             {{"--top", true}, {"--warm", true}},
-            run};
+            run_learn};
 }
 
 }  // namespace millrace::relay

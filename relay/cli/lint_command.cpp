@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view lint_help =
     "usage: millrace lint [FILE] [--apply] [--from ADDRESS] [--json]\n\n"
     "What the gate would do with this message under these settings: verdict, faults, edits. Reads\n"
     "stdin when there is no FILE. Needs no running relay. --apply prints the mended message and\n"
@@ -39,7 +39,7 @@ Result<std::string> read_message(const Arguments& arguments) {
     return message;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_lint(const Session& session, const Arguments& arguments) {
     if (arguments.words.size() > 1) {
         return complain_usage("lint", "one file at a time");
     }
@@ -72,9 +72,9 @@ int run(const Session& session, const Arguments& arguments) {
 Command lint_command() {
     return {"lint",
             "what the gate would do with a message",
-            help,
+            lint_help,
             {{"--apply", false}, {"--from", true}},
-            run};
+            run_lint};
 }
 
 }  // namespace millrace::relay

@@ -8,7 +8,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view mailq_help =
     "usage: millrace mailq [NAME] [--destination DOMAIN] [--sender ADDRESS]\n"
     "                      [--recipient ADDRESS] [--account NAME] [--held] [--json]\n\n"
     "The queue as Postfix's mailq prints it, for eyes and scripts that know it: `*` behind an id "
@@ -22,7 +22,7 @@ constexpr std::string_view help =
     "  millrace mailq | grep -c '^[0-9B-Z]'                how many\n"
     "  millrace mailq --json | jq -r .sender | sort | uniq -c\n";
 
-int run(const Session& session, const Arguments& arguments) {
+int run_mailq(const Session& session, const Arguments& arguments) {
     if (arguments.words.size() > 1) {
         return complain_usage("mailq", "it takes one name at most");
     }
@@ -51,7 +51,11 @@ int run(const Session& session, const Arguments& arguments) {
 Command mailq_command() {
     auto options = filter_options();
     std::erase_if(options, [](const Option& option) { return option.name == "--all"; });
-    return {"mailq", "what waits, in the form of Postfix's mailq", help, std::move(options), run};
+    return {"mailq",
+            "what waits, in the form of Postfix's mailq",
+            mailq_help,
+            std::move(options),
+            run_mailq};
 }
 
 }  // namespace millrace::relay

@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view queue_help =
     "usage: millrace queue [NAME] [--destination DOMAIN] [--sender ADDRESS]\n"
     "                      [--recipient ADDRESS] [--account NAME] [--held]\n"
     "                      [--limit N | --all] [--json]\n\n"
@@ -39,7 +39,7 @@ Result<std::uint64_t> limit_of(const Session& session, const Arguments& argument
     return limit;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_queue(const Session& session, const Arguments& arguments) {
     auto const limit = limit_of(session, arguments);
     if (!limit) {
         return complain_usage("queue", limit.error().detail);
@@ -112,7 +112,7 @@ std::string view_queue(std::span<const boost::json::object> recipients,
 Command queue_command() {
     auto options = filter_options();
     options.push_back({"--limit", true});
-    return {"queue", "what waits", help, std::move(options), run};
+    return {"queue", "what waits", queue_help, std::move(options), run_queue};
 }
 
 }  // namespace millrace::relay

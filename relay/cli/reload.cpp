@@ -8,7 +8,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view reload_help =
     "usage: millrace reload [--json]\n\n"
     "The relay reads its configuration again, checks it whole, and then goes by it. A bad file "
     "leaves\n"
@@ -16,7 +16,7 @@ constexpr std::string_view help =
     "examples:\n"
     "  millrace-relay --check && millrace reload\n";
 
-int run(const Session& session, const Arguments& arguments) {
+int run_reload(const Session& session, const Arguments& arguments) {
     if (!arguments.words.empty()) {
         return complain_usage("reload", "it takes no argument: the relay knows its file");
     }
@@ -42,7 +42,7 @@ int run(const Session& session, const Arguments& arguments) {
 }  // namespace
 
 Command reload_command() {
-    return {"reload", "read the configuration again", help, {}, run};
+    return {"reload", "read the configuration again", reload_help, {}, run_reload};
 }
 
 }  // namespace millrace::relay

@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view show_help =
     "usage: millrace show NAME… [--json]\n\n"
     "The journey of a message: its envelope, what became of each recipient, every attempt with "
     "the\n"
@@ -26,7 +26,7 @@ constexpr std::string_view help =
     "  millrace show '<2026.1a2b@app.example.com>'  a Message-ID\n"
     "  millrace show anna@example.net\n";
 
-int run(const Session& session, const Arguments& arguments) {
+int run_show(const Session& session, const Arguments& arguments) {
     if (arguments.words.empty()) {
         return complain_usage("show", "which message? Give an id, a Message-ID or an address");
     }
@@ -197,7 +197,7 @@ std::string view_message(const boost::json::object& m, Time now, const Style& st
 }
 
 Command show_command() {
-    return {"show", "the journey of one message", help, {}, run};
+    return {"show", "the journey of one message", show_help, {}, run_show};
 }
 
 }  // namespace millrace::relay

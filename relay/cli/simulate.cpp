@@ -14,7 +14,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view simulate_help =
     "usage: millrace simulate EVENTS --config NEW [--against FILE] [--all] [--json]\n\n"
     "Yesterday's traffic under tomorrow's settings: rebuilds from EVENTS (what `millrace events\n"
     "--json` prints; gzip is read too, - is standard input) what mail came when, and what the\n"
@@ -240,7 +240,7 @@ std::string view(const Comparison& c, std::size_t rows_most, const Style& style)
     return text;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_simulate(const Session& session, const Arguments& arguments) {
     if (arguments.words.size() != 1) {
         return complain_usage("simulate", "which events? Give a file of millrace events --json");
     }
@@ -285,9 +285,9 @@ int run(const Session& session, const Arguments& arguments) {
 Command simulate_command() {
     return {"simulate",
             "past traffic under other settings",
-            help,
+            simulate_help,
             {{"--against", true}, {"--all", false}},
-            run};
+            run_simulate};
 }
 
 }  // namespace millrace::relay

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t orders_shown = 60;  // columns, about
 
-constexpr std::string_view help =
+constexpr std::string_view status_help =
     "usage: millrace [status] [--json]\n"
     "       millrace status --nagios [--warning LIST] [--critical LIST]\n\n"
     "Is mail accepted? How much waits, how old is the oldest, which destinations are held or\n"
@@ -58,7 +58,7 @@ int run_nagios(const Session& session, const Arguments& arguments) {
     return say(nagios_verdict(answer->end, *warning, *critical, session.now));
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_status(const Session& session, const Arguments& arguments) {
     if (arguments.has("--nagios")) {
         return run_nagios(session, arguments);
     }
@@ -229,9 +229,9 @@ std::string view_status(const boost::json::object& s, Time now, const Style& sty
 Command status_command() {
     return {"status",
             "is all well? (also without any command)",
-            help,
+            status_help,
             {{"--nagios", false}, {"--warning", true}, {"--critical", true}},
-            run};
+            run_status};
 }
 
 }  // namespace millrace::relay

@@ -10,7 +10,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view trace_help =
     "usage: millrace trace NAME | TARGET | all [--for TIME] [--count N] [--json]\n\n"
     "The dialogue with receiving servers as it happens: `>` what we say, `<` what they answer, `-` "
     "what\n"
@@ -52,7 +52,7 @@ Result<boost::json::object> request_of(const Arguments& arguments) {
     return request;
 }
 
-int run(const Session& session, const Arguments& arguments) {
+int run_trace(const Session& session, const Arguments& arguments) {
     auto request = request_of(arguments);
     if (!request) {
         return complain_usage("trace", request.error().detail);
@@ -106,9 +106,9 @@ std::string view_trace(const boost::json::object& line, bool begins, const Style
 Command trace_command() {
     return {"trace",
             "the dialogue with receiving servers, live",
-            help,
+            trace_help,
             {{"--for", true}, {"--count", true}},
-            run};
+            run_trace};
 }
 
 }  // namespace millrace::relay

@@ -11,7 +11,7 @@
 namespace millrace::relay {
 namespace {
 
-constexpr std::string_view help =
+constexpr std::string_view why_help =
     "usage: millrace why NAME… [--json]\n\n"
     "Why is it not there yet? Or: what became of it? One sentence, then what it stands on: which\n"
     "limit, since when, from which reply; the place in the queue, the expected time, the next\n"
@@ -30,7 +30,7 @@ constexpr std::string_view help =
     "  millrace why gmail.com\n"
     "  millrace why 4XyZ1c2Fq7z9Kb --json | jq -r .answer\n";
 
-int run(const Session& session, const Arguments& arguments) {
+int run_why(const Session& session, const Arguments& arguments) {
     if (arguments.words.empty()) {
         return complain_usage("why",
                               "of what? Give an id, an address, a destination or a provider");
@@ -169,7 +169,7 @@ std::string view_why(std::span<const boost::json::object> answers, Time now, con
 }
 
 Command why_command() {
-    return {"why", "why is it not there yet?", help, {}, run};
+    return {"why", "why is it not there yet?", why_help, {}, run_why};
 }
 
 }  // namespace millrace::relay

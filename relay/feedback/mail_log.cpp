@@ -11,7 +11,7 @@ constexpr std::size_t text_max = 900;  // a datagram of the system's log has 102
                                        // (RFC 3164 §4.1)
 
 /// Postfix puts `?` for what could end or colour a line.
-std::string printable(std::string_view text) {
+std::string tame(std::string_view text) {
     std::string out(text.substr(0, text_max));
     for (char& c : out) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
@@ -23,7 +23,7 @@ std::string printable(std::string_view text) {
 std::string joined(std::string_view host) {
     std::string out(host);
     if (auto const gap = out.find(" ["); gap != std::string::npos) out.erase(gap, 1);
-    return printable(out);
+    return tame(out);
 }
 
 std::string without_port(const std::string& host) {
@@ -68,7 +68,7 @@ std::string reason(const Event& e, bool refused) {
         text = "host " + without_port(joined(e.remote_mta)) + " said: " + text;
     }
     if (e.possible_duplicate) text += " -- message may be sent more than once";
-    return printable(text);
+    return tame(text);
 }
 
 MailLogLine attempt(const Event& e, std::string_view program, std::string_view status) {
@@ -77,19 +77,19 @@ MailLogLine attempt(const Event& e, std::string_view program, std::string_view s
                                                                : '5';
     auto text = fmt::format("{}: to=<{}>, relay={}",
                             e.message.text(),
-                            printable(e.recipient),
+                            tame(e.recipient),
                             e.remote_mta.empty() ? "none" : with_port(joined(e.remote_mta)));
     if (!e.mta_queue_id.empty()) {
         // pflogsumm and logwatch let anything stand in this place, and in no other.
         text += fmt::format(
-            ", conn_use={} orig_queue_id={}", e.connection_use, printable(e.mta_queue_id));
+            ", conn_use={} orig_queue_id={}", e.connection_use, tame(e.mta_queue_id));
     } else if (e.connection_use > 1) {
         text += fmt::format(", conn_use={}", e.connection_use);
     }
     text += fmt::format(
         ", {}, dsn={}, status={} ({})",
         delays(e),
-        e.enhanced_status.empty() ? fmt::format("{}.0.0", klass) : printable(e.enhanced_status),
+        e.enhanced_status.empty() ? fmt::format("{}.0.0", klass) : tame(e.enhanced_status),
         status,
         reason(e, klass != '2'));
     return {program, std::move(text)};
@@ -100,15 +100,15 @@ void received(const Event& e, std::vector<MailLogLine>& out) {
     auto const id = e.message.text();
     if (!e.client.empty()) {  // our own notices come from nobody
         auto text = fmt::format("{}: client={}", id, joined(e.client));
-        if (!e.mta_queue_id.empty()) text += ", orig_queue_id=" + printable(e.mta_queue_id);
+        if (!e.mta_queue_id.empty()) text += ", orig_queue_id=" + tame(e.mta_queue_id);
         out.push_back({"millrace/smtpd", std::move(text)});
     }
     out.push_back(
-        {"millrace/cleanup", fmt::format("{}: message-id={}", id, printable(e.message_id))});
+        {"millrace/cleanup", fmt::format("{}: message-id={}", id, tame(e.message_id))});
     out.push_back({"millrace/qmgr",
                    fmt::format("{}: from=<{}>, size={}, nrcpt={} (queue active)",
                                id,
-                               printable(e.sender),
+                               tame(e.sender),
                                e.size,
                                std::max<unsigned>(e.recipients, 1))});
 }
@@ -133,7 +133,7 @@ std::vector<MailLogLine> mail_log_lines(const Event& e) {
             out.push_back({"millrace/qmgr",
                            fmt::format("{}: from=<{}>, status=expired, returned to sender",
                                        e.message.text(),
-                                       printable(e.sender))});
+                                       tame(e.sender))});
             break;
         case EventKind::bounced:
         case EventKind::suppressed:

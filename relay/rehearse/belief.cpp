@@ -23,15 +23,6 @@ constexpr double limit_above = 0.05;
 /// What the scheduler keeps of a rate that it knows.
 constexpr double just_under = 0.97;
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
-Duration of_seconds(double s) {
-    constexpr double year = 365.0 * 86'400;
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(s, year)));
-}
-
 /// Even over the orders of magnitude.
 double between(Random& random, double low, double high) {
     return low * std::pow(high / low, random.unit());

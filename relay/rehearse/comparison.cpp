@@ -12,10 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A rehearsal is not waited for much longer than its mail is worth.
-constexpr std::uint64_t events_per_message = 200;
-constexpr std::uint64_t events_spare = 1'000'000;
-
 /// Gathers what becomes of one destination, or of all.
 class Account {
   public:
@@ -44,6 +40,9 @@ class Account {
 
 /// Of each destination, in the order of the setup's places; the last one is the total.
 std::vector<Fared> rehearse(const RehearsalSetup& traffic, const Conduct& conduct) {
+    // A rehearsal is not waited for much longer than its mail is worth.
+    constexpr std::uint64_t events_per_message = 200;
+    constexpr std::uint64_t events_spare = 1'000'000;
     auto setup = traffic;
     setup.limits = conduct.limits;
     setup.retry = conduct.retry;
@@ -85,10 +84,6 @@ std::vector<Fared> rehearse(const RehearsalSetup& traffic, const Conduct& conduc
     }
     all.push_back(total.close());
     return all;
-}
-
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
 }
 
 /// How different it is, for the order of the rows: message-seconds won or lost.

@@ -24,15 +24,6 @@ constexpr double measured_part = 0.45;
 constexpr double model_spread = 0.05;
 constexpr double minutes_until_back = 20;
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
-Duration of_seconds(double s) {
-    constexpr double year = 365.0 * 86'400;
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(s, year)));
-}
-
 /// Where in one world the mail of a provider stands: when each rehearsed message was through.
 class Progress {
   public:

@@ -9,14 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
-Duration of_seconds(double s) {
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
-}
-
 /// What receivers write; the shipped rules type it (contrib/shaping/general.conf).
 std::string_view words(Blame meant) {
     switch (meant) {

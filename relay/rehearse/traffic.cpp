@@ -20,10 +20,6 @@ constexpr std::size_t busy_slices_least = 3;
 constexpr std::ptrdiff_t alone_most = 2;
 constexpr double greylisted_part = 0.5;
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 std::string domain_of(const std::string& address) {
     auto const at = address.rfind('@');
     auto name = at == std::string::npos ? std::string() : address.substr(at + 1);

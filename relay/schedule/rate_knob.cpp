@@ -42,16 +42,6 @@ constexpr double slowest_pace = 1.0 / 600;
 /// Timers come late; so much of the pace may be made up for.
 constexpr double slack_seconds = 0.02;
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
-/// At most a month: a pace of nearly nothing is no span that a clock can add.
-Duration of_seconds(double s) {
-    constexpr double month = 30 * 86400;
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(s, month)));
-}
-
 /// The window that a span between two openings is a multiple of – of small ones, of few; zero:
 /// none.
 Duration window_of(Duration span) {

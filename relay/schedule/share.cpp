@@ -41,10 +41,6 @@ std::string without_numbers(const std::string& said) {
     return words;
 }
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 Share::Share(std::string source, std::string provider, const Ceilings& ceilings, Time now)

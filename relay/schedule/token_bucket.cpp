@@ -20,10 +20,6 @@ double burst_of(double rate) {
     return 1 + slack * rate;
 }
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 TokenBucket::TokenBucket(double rate, Time born) : rate_(rate), burst_(burst_of(rate)), at_(born) {

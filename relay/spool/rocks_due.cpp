@@ -15,10 +15,6 @@ constexpr char held = '\1';
 constexpr std::size_t tail_size = 8 + 8 + 2;  // due, id, index
 constexpr std::size_t heads_kept = 65536;
 
-std::string_view view(const rocksdb::Slice& bytes) {
-    return {bytes.data(), bytes.size()};
-}
-
 /// Signed time to a number that sorts the same way.
 std::uint64_t sortable(Time t) {
     return static_cast<std::uint64_t>(t.time_since_epoch().count()) ^ (1ULL << 63U);

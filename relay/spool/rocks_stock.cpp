@@ -8,10 +8,6 @@
 namespace millrace::relay {
 namespace {
 
-std::string_view view(const rocksdb::Slice& bytes) {
-    return {bytes.data(), bytes.size()};
-}
-
 std::string name_of(const WorkKey& key) {
     return key.message.text() + " recipient " + std::to_string(key.index);
 }

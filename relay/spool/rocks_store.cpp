@@ -21,10 +21,6 @@ rocksdb::Slice slice(std::string_view bytes) {
     return {bytes.data(), bytes.size()};
 }
 
-std::string_view view(const rocksdb::Slice& bytes) {
-    return {bytes.data(), bytes.size()};
-}
-
 }  // namespace
 
 /// A flush that fails leaves the store unable to free its logs: it counts like a failed write.

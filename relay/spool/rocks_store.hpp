@@ -28,6 +28,10 @@ enum class Family : std::size_t {
     count,
 };
 
+inline std::string_view view(const rocksdb::Slice& bytes) {
+    return {bytes.data(), bytes.size()};
+}
+
 std::string message_key(MessageId id);
 std::string work_key(const WorkKey& key);
 std::string due_key(const Work& work);

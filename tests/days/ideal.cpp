@@ -11,10 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 /// In steps of so many seconds; mail and limits change at their beginnings.
 constexpr double step = 2;
 

@@ -13,13 +13,6 @@ using namespace std::chrono_literals;
 /// 2026-11-24 00:00 UTC: windows of an hour or a day begin with the day.
 constexpr Time midnight{std::chrono::seconds(1'795'478'400)};
 
-Duration of_seconds(double s) {
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
-}
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 class Draw {
   public:
     explicit Draw(std::uint64_t seed) : random_(seed) {}

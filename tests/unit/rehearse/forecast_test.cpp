@@ -20,10 +20,6 @@ using namespace std::chrono_literals;
 
 const Time start = Time(24h * 365 * 56);
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 /// Even over the orders of magnitude.
 double between(Random& random, double low, double high) {
     return low * std::pow(high / low, random.unit());

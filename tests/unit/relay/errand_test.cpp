@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Diary final : public Log {
+class Notebook final : public Log {
   public:
     void write(Level, std::string_view event, std::initializer_list<Field> fields) override {
         lines.push_back(format_log_line(event, fields));
@@ -64,7 +64,7 @@ class ErrandTest : public testing::Test {
 
     std::string folder;
     asio::io_context loop{1};
-    Diary diary;
+    Notebook diary;
 };
 
 TEST_F(ErrandTest, RunsItsArgumentsAsTheyAre) {

@@ -16,10 +16,6 @@ ScheduleLimits limits(unsigned connections) {
     return l;
 }
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 Time last(const World& world, const std::function<bool(const World::Sent&)>& which) {
     auto at = start;
     for (auto const& sent : world.sent) {
