@@ -47,12 +47,14 @@ function(millrace_gtest NAME FLAGS)
   add_library(${NAME} STATIC ${CMAKE_SOURCE_DIR}/contrib/cmake/gtest.cpp)
   target_link_libraries(${NAME} PRIVATE ${FLAGS} GTest::gtest fmt::fmt)
   target_precompile_headers(${NAME} PRIVATE ${ARGN} <gtest/gtest.h> <fmt/format.h>)
+  target_compile_options(${NAME} PRIVATE ${MILLRACE_TEST_FLAGS})
 endfunction()
 
 # millrace_test(NAME FOLDER [MAIN] USES target…): every .cpp of tests/FOLDER in one program tests/bin/NAME,
-# part of the target `tests`. With GoogleTest's main unless MAIN says it brings its own.
+# part of the target `tests`. With GoogleTest's main unless MAIN says it brings its own. ALONE: its files have the same
+# names for worlds of their own (`Rig`, `start`), and are never compiled as one.
 function(millrace_test NAME FOLDER)
-  cmake_parse_arguments(TEST "MAIN;ASIO" "" "USES" ${ARGN})
+  cmake_parse_arguments(TEST "MAIN;ASIO;ALONE" "" "USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${FOLDER}/*.cpp)
   if(NOT sources)
     return()
@@ -69,8 +71,11 @@ function(millrace_test NAME FOLDER)
     target_precompile_headers(${NAME} REUSE_FROM millrace_gtest)
   endif()
   target_compile_definitions(${NAME} PRIVATE MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_compile_options(${NAME} PRIVATE -Wno-global-constructors)
+  target_compile_options(${NAME} PRIVATE -Wno-global-constructors ${MILLRACE_TEST_FLAGS})
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if(TEST_ALONE)
+    set_target_properties(${NAME} PROPERTIES UNITY_BUILD OFF)
+  endif()
   add_dependencies(tests ${NAME})
 endfunction()
 
@@ -78,6 +83,9 @@ endfunction()
 # folders behind a run-time switch. Only the files that hold one are compiled again; when it is linked they come before
 # those in the rooms' libraries, which are then not looked for.
 function(millrace_planted NAME)
+  if(MILLRACE_SANITIZE)
+    return()  # they look for what general checkers find, not for what a sanitizer does
+  endif()
   set(objects)
   foreach(folder ${ARGN})
     string(REPLACE "/" "_" with_bugs "planted_${folder}")

@@ -14,6 +14,15 @@ if(MILLRACE_SANITIZE MATCHES address)
   set(MILLRACE_FUZZ ON)
 endif()
 
+# Most of what a file costs to compile are its headers. A folder that is built once and from nothing is done in a third of
+# the time when eight files are compiled as one; for work on a few files it is the slower way. The programs people run
+# are compiled file by file in any case, so that each file is known to stand alone.
+option(MILLRACE_BATCHES "compile eight files at a time: the tests, and with MILLRACE_SANITIZE everything" OFF)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+if(MILLRACE_BATCHES AND MILLRACE_SANITIZE)
+  set(CMAKE_UNITY_BUILD ON)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER
@@ -54,10 +63,13 @@ if(MOLD)
 elseif(LLD)
   target_link_options(millrace_flags INTERFACE -fuse-ld=${LLD})
 endif()
+# By what another file of the batch calls its own.
+target_compile_options(millrace_flags INTERFACE $<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow>)
 if(MILLRACE_SANITIZE)
   target_compile_options(millrace_flags INTERFACE
     -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})
+  set(MILLRACE_TEST_FLAGS -O0)  # what they call is optimised; they themselves take longer to compile than to run
 else()
   target_compile_definitions(millrace_flags INTERFACE _FORTIFY_SOURCE=3)
 endif()

@@ -30,7 +30,7 @@ def build(kind, *targets):
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "build.ninja").exists():
         subprocess.run(["cmake", "-S", top, "-B", folder, "-G", "Ninja", "-DCMAKE_CXX_COMPILER=clang++-19",
-                        f"-DMILLRACE_SANITIZE={KINDS[kind]}"], check=True, stdout=subprocess.DEVNULL)
+                        "-DMILLRACE_BATCHES=ON", f"-DMILLRACE_SANITIZE={KINDS[kind]}"], check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run(["ninja", "-C", folder, *targets], capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{done.stdout[-3000:]}\n0 passed, 1 failed")
