@@ -28,6 +28,8 @@ constexpr std::uint64_t enough = 10;
 constexpr double just_under = 0.97;
 /// While the limit is being looked for: this much more for every `scale`.
 constexpr double search_step = 1.10;
+/// … where so little has passed that the first guess may be far too low.
+constexpr double search_step_most = 1.25;
 /// Once it is known: so much more, every twenty minutes, at most a fifth an hour.
 constexpr double probe_step = 1.063;
 constexpr Duration probe_every = 20min;
@@ -67,7 +69,7 @@ Time RateKnob::next(Time now) const {
 }
 
 void RateKnob::take(Time now) {
-    ++begun_since_refusal_;
+    if (begun_since_refusal_++ == 0) first_begun_ = now;
     if (learned_.began == Time{}) learned_.began = now;
     if (learned_.pace <= 0) return;
     raise(now);
@@ -268,8 +270,10 @@ void RateKnob::refused(Time began, Time now, Duration least, unsigned flying) {
         }
         begin_segment(now);
     } else if (learned_.exploring && trial_ == 0 && passed_since_refusal_ <= 2 &&
-               learned_.rest <= first_rest && learned_.rest > shortest_rest) {
-        // It hardly saves up: then how short a rest brings one message?
+               learned_.rest <= first_rest && learned_.rest > shortest_rest &&
+               first_begun_ - anchor_ <= 2 * learned_.rest) {
+        // It hardly saves up: then how short a rest brings one message? (Where a message takes
+        // long, the one under way may have made the rest a long one.)
         narrowing_ = true;
         begin_segment(now);
         rest = learned_.rest / 2;
@@ -346,11 +350,14 @@ void RateKnob::measure(Time now) {
         l.good = rate * (1 - error);
         l.bad = 0;  // it may have stood full while we rested
         l.pace = std::min(just_under, 1 - error / 4) * rate * (1 - error / 2);
+        search_by_ = std::clamp(1 + error / 2, search_step, search_step_most);
     } else {
         // It was refused at this pace, so it takes less; and at a pace that did not change nothing
         // ran over but in the rest before.
         auto most = l.pace;
-        bool const even = slowest_ >= 0.95 * l.pace;
+        // Where it was not the pace that held us back, that is no measure of what it takes.
+        bool const dense = count + 2 >= 0.8 * slowest_ * span;
+        bool const even = dense && slowest_ >= 0.95 * l.pace;
         if (even) most = std::min(most, (count + 2) / span);
         l.bad = l.bad > 0 ? std::min(l.bad, most) : most;
         l.good = std::max(l.good, rate * (1 - error));
@@ -361,7 +368,7 @@ void RateKnob::measure(Time now) {
             l.pace = std::min(just_under * l.bad, (l.good + l.bad) / 2);
             if (even) l.pace = std::min(l.pace, just_under * (count + 0.5) / span);
             // So many passed that it hardly takes much more.
-            if (count >= enough) l.pace = std::min(l.pace, 1.04 * l.good);
+            if (dense && count >= enough) l.pace = std::min(l.pace, 1.04 * l.good);
         }
     }
     if (!l.settled) {
@@ -449,7 +456,8 @@ void RateKnob::raise(Time now) {
     // A slow pace looks here seldom; a long silence is no reason to hurry.
     bool const steady = now - last_take_ <= step;
     auto const late = steady ? std::clamp(seconds(now - raise_at_) / seconds(step), 0.0, 3.0) : 0.0;
-    auto const more = learned_.pace * std::pow(search_step, 1 + std::floor(late));
+    auto const by = learned_.bad > 0 ? search_step : search_by_;
+    auto const more = learned_.pace * std::pow(by, 1 + std::floor(late));
     // Between what passed and what was refused it goes by what passes.
     auto const most = lapsed_ ? just_under * learned_.bad : (learned_.good + learned_.bad) / 2;
     learned_.pace = learned_.bad > 0 ? std::max(learned_.pace, std::min(more, most)) : more;

@@ -105,6 +105,8 @@ class RateKnob {
     Time tried_at_{};           ///< when the first message passed then
     bool whole_ = true;         ///< everything that passed since learned_.began is counted
     unsigned begun_since_refusal_ = 0;
+    Time first_begun_{};      ///< of these
+    double search_by_ = 1.1;  ///< a measure of few says little, and is raised in longer steps
     Duration window_{};      ///< from one opening to the next, when it counts in windows
     Time closed_since_{};    ///< before that
     Time knocked_{};         ///< the last time that this was refused while it was closed

@@ -131,10 +131,59 @@ INSTANTIATE_TEST_SUITE_P(
                     Limit{"60 in each minute", 0, 60, 60, 0.02, 600, 5, 9},
                     Limit{"100 in each minute", 0, 100, 60, 0.05, 2'000, 10, 9},
                     Limit{"one in 50 seconds", 0.02, 1, 0, 0.2, 400, 5, 24},
+                    // The first message is under way for longer than any rest.
+                    Limit{"one in 23 seconds, messages of 45", 0.0431, 1, 0, 45, 400, 2, 24},
+                    // The connections hold back more than the pace does.
+                    Limit{"one in 30 seconds, messages of 59", 0.0327, 2, 0, 59, 400, 2, 24},
                     Limit{"one in 50 seconds, a large bucket", 0.02, 60, 0, 0.2, 600, 5, 24},
                     Limit{"three in each minute", 0, 3, 60, 0.2, 300, 5, 16},
                     // Each hour once; still under 0.5 % of the messages.
                     Limit{"1,000 in each hour", 0, 1'000, 3'600, 0.1, 9'000, 10, 40}));
+
+// Goal: a message that was under way for long is not taken for a short rest that brought one.
+// Method: one of 45 s is under way when the second is refused; the third may start only then, and
+// the receiver takes one in 23 seconds (a day of tests/days, 381).
+TEST(RateKnob, DoesNotCallTheRestShortWhileALongMessageIsUnderWay) {
+    RateKnob knob;
+    knob.take(at(0));
+    knob.take(at(0.01));
+    knob.refused(at(0.01), at(0.01), {}, 1);
+    knob.passed(at(0), at(45));
+    knob.take(at(45));
+    knob.passed(at(45), at(51));
+    for (auto const now : {51.0, 51.5, 52.5}) {
+        if (!knob.ready(at(now))) break;
+        knob.take(at(now));
+        knob.refused(at(now), at(now), {});
+    }
+    EXPECT_TRUE(knob.known());
+    EXPECT_LT(knob.learned().pace, 0.1);
+}
+
+// Goal: where the connections hold back more than the pace, what passed is no measure of the rate.
+// Method: two connections, messages of 90 s, so half of the pace; then a refusal (a
+// day of tests/days, 663).
+TEST(RateKnob, DoesNotFallToWhatTheConnectionsAllow) {
+    RateKnob knob;
+    RateKnob::Learned before;
+    before.pace = 0.06;
+    before.good = 0.025;
+    knob.restore(before, at(0));
+    knob.take(at(60));
+    knob.refused(at(60), at(60), {});
+    double now = 200;
+    for (int pair = 0; pair < 20; ++pair, now += 90) {
+        for (int one = 0; one < 2; ++one) {
+            auto const began = std::max(at(now), knob.next(at(now)));
+            knob.take(began);
+            knob.passed(began, at(now + 85));
+        }
+    }
+    auto const pace = knob.learned().pace;
+    knob.take(at(now));
+    knob.refused(at(now), at(now), {});
+    EXPECT_GT(knob.learned().pace, 0.75 * pace) << pace;
+}
 
 TEST(RateKnob, KnowsNoLimitBeforeTheFirstRefusal) {
     RateKnob knob;
