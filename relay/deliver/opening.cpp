@@ -82,7 +82,10 @@ Task<Opened> Conversation::open(Route route, std::vector<Target> targets) {
         part();
         opened.phase = setback->phase;
         opened.code = setback->code;
-        opened.text = std::string(to_string(setback->phase)) + ": " + setback->text;
+        // A reply stands as it was said; what was not said says where it happened.
+        opened.text = setback->code == 0
+                          ? std::string(to_string(setback->phase)) + ": " + setback->text
+                          : setback->text;
         opened.enhanced = enhanced_for(OutcomeKind::deferred, setback->enhanced, "4.4.2");
         opened.typed = setback->typed;
         opened.hung_up = setback->hung_up && setback->phase == Phase::greeting;
