@@ -1,11 +1,11 @@
 #include "relay/schedule/rate_knob.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
 #include "common/base/planted.hpp"
+#include "relay/schedule/usual_window.hpp"
 
 namespace millrace::relay {
 namespace {
@@ -21,8 +21,6 @@ constexpr Duration longest_rest = 1h;
 constexpr Duration long_closed = 3s;
 constexpr double gaps_closed = 3;
 constexpr unsigned trial_messages = 4;
-/// Receivers count in these; a door that is closed for long is tried when one of them may be over.
-constexpr std::array<Duration, 9> windows{1min, 5min, 10min, 15min, 30min, 1h, 6h, 12h, 24h};
 /// A measure of fewer is not enough to stop searching.
 constexpr std::uint64_t enough = 10;
 constexpr double just_under = 0.97;
@@ -43,18 +41,6 @@ constexpr double unlimited_above = 2'000;
 constexpr double slowest_pace = 1.0 / 600;
 /// Timers come late; so much of the pace may be made up for.
 constexpr double slack_seconds = 0.02;
-
-/// The window that a span between two openings is a multiple of – of small ones, of few; zero:
-/// none.
-Duration window_of(Duration span) {
-    auto best = Duration{};
-    for (auto const window : windows) {
-        auto const times = std::round(seconds(span) / seconds(window));
-        auto const off = std::abs(seconds(span) - times * seconds(window));
-        if (times >= 1 && times <= 4 && off <= 0.03 * seconds(window)) best = window;
-    }
-    return best;
-}
 
 }  // namespace
 
@@ -315,16 +301,7 @@ Duration RateKnob::rest_after(Duration rest, Time now) {
         auto const turn = opened_ + window_ * ((now - opened_) / window_ + 1) + window_ / 500;
         return std::min<Duration>(turn - now, 4 * rest);
     }
-    auto best = rest;
-    for (auto const window : windows) {
-        // No shorter than what it was closed for already.
-        if (window < closed) continue;
-        auto const margin = std::clamp<Duration>(window / 1000, 200ms, 3s);
-        auto const turn = Time(window * (now.time_since_epoch() / window + 1)) + margin;
-        for (auto const at : {turn, learned_.began + window + margin}) {
-            if (at - now >= rest / 4 && at - now <= rest * 5 / 4) best = at - now;
-        }
-    }
+    auto const best = rest_to_a_turn(rest, now, learned_.began, closed);
     turned_ = best != rest;
     return best;
 }
