@@ -135,6 +135,7 @@ void RateKnob::tried(Time now) {
         return;
     }
     windowed_ = true;
+    search_by_ = search_step;
     auto const earlier = std::exchange(opened_, tried_at_);
     auto const let_in = std::exchange(let_in_, now_in);
     learned_.exploring = false;
@@ -182,6 +183,7 @@ void RateKnob::begin_segment(Time now) {
     passed_since_anchor_ = 0;
     slowest_ = learned_.pace;
     lapsed_ = false;
+    knocked_since_anchor_ = false;
 }
 
 void RateKnob::settle(double pace, Time now) {
@@ -242,6 +244,7 @@ void RateKnob::refused(Time began, Time now, Duration least, unsigned flying) {
     auto rest = first_rest;
     if (at_once && trial_ == 0) {
         narrow(now);
+        knocked_since_anchor_ = true;
         // The rest was too short.
         rest = rest_after(std::clamp<Duration>(learned_.rest * 2, first_rest, longest_rest), now);
     } else if (anchor_ == Time{} || (lapsed_ && !learned_.settled && trial_ == 0)) {
@@ -329,12 +332,14 @@ void RateKnob::measure(Time now) {
         l.pace = std::min(just_under, 1 - error / 4) * rate * (1 - error / 2);
         search_by_ = std::clamp(1 + error / 2, search_step, search_step_most);
     } else {
+        search_by_ = search_step;
         // It was refused at this pace, so it takes less; and at a pace that did not change nothing
         // ran over but in the rest before.
         auto most = l.pace;
-        // Where it was not the pace that held us back, that is no measure of what it takes.
-        bool const dense = count + 2 >= 0.8 * slowest_ * span;
-        bool const even = dense && slowest_ >= 0.95 * l.pace;
+        // Where neither the pace nor a closed door held us back, but our connections, what passed is
+        // no measure of what it takes.
+        bool const used = knocked_since_anchor_ || count + 2 >= 0.8 * slowest_ * span;
+        bool const even = used && slowest_ >= 0.95 * l.pace;
         if (even) most = std::min(most, (count + 2) / span);
         l.bad = l.bad > 0 ? std::min(l.bad, most) : most;
         l.good = std::max(l.good, rate * (1 - error));
@@ -345,7 +350,7 @@ void RateKnob::measure(Time now) {
             l.pace = std::min(just_under * l.bad, (l.good + l.bad) / 2);
             if (even) l.pace = std::min(l.pace, just_under * (count + 0.5) / span);
             // So many passed that it hardly takes much more.
-            if (dense && count >= enough) l.pace = std::min(l.pace, 1.04 * l.good);
+            if (used && count >= enough) l.pace = std::min(l.pace, 1.04 * l.good);
         }
     }
     if (!l.settled) {
@@ -454,6 +459,7 @@ void RateKnob::follow(double pace, Time now) {
         begin_segment(now);
     }
     learned_.pace = pace;
+    slowest_ = std::min(slowest_, pace);
     learned_.exploring = false;
     narrowing_ = false;
     trial_ = 0;
