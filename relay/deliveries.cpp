@@ -21,12 +21,6 @@ constexpr Duration our_trouble_pause = 1min;
 /// When an operator has stopped the source: look again then.
 constexpr Duration source_order_pause = 10s;
 
-/// It speaks of us: the limit, the address, what we have in order; other mail would hear the same.
-bool holds_back(Blame blame) {
-    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist ||
-           blame == Blame::compliance;
-}
-
 /// A refusal for the time being that no rule knows.
 bool puzzling(const RecipientOutcome& outcome) {
     // Behind MAIL it may be about the message or the recipient.
@@ -219,7 +213,7 @@ Task<void> Dispatcher::unreachable(std::string lane, Opened opened, Time began) 
                      {"host", opened.host},
                      {"why", opened.line()}});
     bool const stands = scheduler_.stands(lane, now);
-    if (holds_back(opened.blame()) || (opened.hung_up && stands)) {
+    if (holds_back(opened.typed) || (opened.hung_up && stands)) {
         // It spoke of us, not of the mail: no attempt is spent.
         Answer answer;
         answer.typed = opened.typed;
@@ -338,7 +332,7 @@ void Dispatcher::learn(const Pick& pick,
                 now);
         }
         bool const silent = outcome.hung_up && outcome.phase == Phase::mail;
-        if (told || !(holds_back(outcome.blame()) || silent || puzzling(outcome))) continue;
+        if (told || !(holds_back(outcome.typed) || silent || puzzling(outcome))) continue;
         // Recipients of one transaction are refused together; it counts once.
         told = true;
         answer.over_ipv6 = outcome.source_ip.find(':') != std::string::npos;

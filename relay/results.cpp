@@ -45,7 +45,11 @@ std::vector<Work> Dispatcher::put_off(const Pick& pick,
         auto const at = std::ranges::find(pick.works, change.work.key, &Work::key);
         auto const& outcome = outcomes[static_cast<std::size_t>(at - pick.works.begin())];
         if (outcome.blame() != Blame::greylist) continue;
-        auto const due = greylist_.again(pick.site, change.work.first_tried, now, change.work.due);
+        auto const due = greylist_.again(pick.site,
+                                         change.work.first_tried,
+                                         now,
+                                         change.work.due,
+                                         now + outcome.typed.pause);
         // Never beyond the last try before its expiry.
         if (due < rules_.retry.expiry(change.work.born) - 1min) change.work.due = due;
         greylisted.push_back(change.work);

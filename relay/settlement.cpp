@@ -58,11 +58,6 @@ DsnRecipient waiting_notice(DsnAction action,
     return n;
 }
 
-/// What is said of our address or our pace says nothing of the message: it waits.
-bool spends_nothing(Blame blame) {
-    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist;
-}
-
 }  // namespace
 
 Event event_of(EventKind kind, const Envelope& envelope, const Work& work, Time now) {
@@ -114,11 +109,12 @@ Settlement settle(const Envelope& envelope,
             finish(EventKind::bounced, DsnAction::failed);
             continue;
         }
-        if ((outcome.untried || spends_nothing(outcome.blame())) && !rules.retry.expired(now, work.born)) {
+        if ((outcome.untried || spends_nothing(outcome.typed)) && !rules.retry.expired(now, work.born)) {
             result.untouched.push_back(work);
             continue;
         }
-        auto const again = rules.retry.next(work.attempts + 1U, now, work.born, random);
+        auto const again =
+            rules.retry.next(work.attempts + 1U, now, work.born, random, outcome.typed.pause);
         if (!again) {
             finish(EventKind::expired, DsnAction::failed);
             // RFC 3463 §3.5: delivery time expired.

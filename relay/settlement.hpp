@@ -28,8 +28,9 @@ struct Settlement {
 };
 
 /// Turns the outcomes of one attempt, one per work, in order, into a settlement. A deferral that
-/// cannot be tried again before the expiry is an expiry. A typed limit spends no attempt, unless
-/// the message is already past its lifetime. Pure but for the jitter.
+/// cannot be tried again before the expiry is an expiry. What speaks of us spends no attempt, unless
+/// the message is already past its lifetime; what speaks of the message alone waits for as long as
+/// the receiver, or a rule, asks. Pure but for the jitter.
 Settlement settle(const Envelope& envelope,
                   const std::string& site,
                   std::span<const Work> works,

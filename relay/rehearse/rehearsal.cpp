@@ -18,15 +18,6 @@ constexpr std::uint64_t arrive_in_memory = 50;
 /// Plans without an end at one moment.
 constexpr unsigned plans_most = 20'000;
 
-bool holds_back(Blame blame) {
-    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist ||
-           blame == Blame::compliance;
-}
-
-bool spends_nothing(Blame blame) {
-    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist;
-}
-
 std::string line(const Refusal& refusal) {
     if (refusal.code == 0) return refusal.gone ? "connect: refused" : "it hung up";
     return std::to_string(refusal.code) + " " + refusal.enhanced + " " + refusal.text;
@@ -369,7 +360,7 @@ void Rehearsal::answered(std::uint64_t id) {
     auto const typed = type(lane, refusal, {});
     bool const stands = scheduler_->stands(lane, now_);
     bool const silent = refusal.code == 0 && !refusal.gone;
-    if (holds_back(typed.blame) || (silent && stands)) {
+    if (holds_back(typed) || (silent && stands)) {
         Answer answer;
         answer.typed = typed;
         answer.said = line(refusal);
@@ -381,7 +372,7 @@ void Rehearsal::answered(std::uint64_t id) {
     auto const picks = stands ? std::vector<Pick>{} : scheduler_->take_all(lane);
     scheduler_->unreachable(lane, line(refusal), now_);
     for (auto const& pick : picks) {
-        deferred(pick, places_.at(parse_stream(pick.stream).destination), false, false);
+        deferred(pick, places_.at(parse_stream(pick.stream).destination), false, {});
     }
 }
 
@@ -459,7 +450,7 @@ void Rehearsal::learn(const Connection& c, const Typed& typed) {
     // for it, and nobody would be there to let it go.
     if (passed || unknown) scheduler_->unknown_user(c.lane, {}, unknown, {}, now_);
     bool const silent = c.verdict.any() && c.verdict.code == 0;
-    if (holds_back(typed.blame) || silent) {
+    if (holds_back(typed) || silent) {
         answer.typed = typed;
         answer.said = line(c.verdict);
         answer.silent = silent;
@@ -472,8 +463,8 @@ void Rehearsal::settle(Connection& c, const Typed& typed) {
     auto& pick = *c.pick;
     auto const place = places_.at(parse_stream(pick.stream).destination);
     if (c.verdict.any() && c.verdict.code < 500) {
-        bool const untried = c.verdict.code == 0 ? c.sent > 1 : spends_nothing(typed.blame);
-        deferred(pick, place, untried, typed.blame == Blame::greylist);
+        bool const untried = c.verdict.code == 0 ? c.sent > 1 : spends_nothing(typed);
+        deferred(pick, place, untried, typed);
         return;
     }
     if (!c.verdict.any()) takes_strangers(pick);
@@ -502,7 +493,8 @@ void Rehearsal::takes_strangers(const Pick& pick) {
 }
 
 /// As settle() of relay/settlement does it. `hold_back`: no attempt is spent.
-void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back, bool greylisted) {
+void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back, const Typed& typed) {
+    bool const greylisted = typed.blame == Blame::greylist;
     auto& result = results_[place];
     auto back = pick;
     back.works.clear();
@@ -511,7 +503,7 @@ void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back, bo
             back.works.push_back(work);
             continue;
         }
-        auto const again = setup_.retry.next(work.attempts + 1U, now_, work.born, random_);
+        auto const again = setup_.retry.next(work.attempts + 1U, now_, work.born, random_, typed.pause);
         if (!again) {
             queue_.finish(work);
             scheduler_->finished(work.key);
@@ -522,7 +514,10 @@ void Rehearsal::deferred(const Pick& pick, std::size_t place, bool hold_back, bo
         next.due = *again;
         ++next.attempts;
         if (next.first_tried == Time{}) next.first_tried = now_;
-        if (greylisted) next.due = greylist_.again(pick.site, next.first_tried, now_, next.due);
+        if (greylisted) {
+            next.due =
+                greylist_.again(pick.site, next.first_tried, now_, next.due, now_ + typed.pause);
+        }
         ++result.deferrals;
         queue_.defer(work, next);
         scheduler_->deferred(next);

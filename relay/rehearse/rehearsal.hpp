@@ -169,7 +169,7 @@ class Rehearsal {
     void gone(std::uint64_t id);
     void patience_ends(std::uint64_t id);
     void save(bool last = false);
-    void deferred(const Pick& pick, std::size_t place, bool hold_back, bool greylisted);
+    void deferred(const Pick& pick, std::size_t place, bool hold_back, const Typed& typed);
     void takes_strangers(const Pick& pick);
     void dismiss(const std::string& lane);
     void make_room();

@@ -36,12 +36,13 @@ constexpr Duration remembered_for = 24h;
 
 }  // namespace
 
-void Block::refused(
-    Blame cause, Time now, Duration least, const std::string& said, const std::string& rule) {
+void Block::refused(const Typed& typed, Time now, const std::string& said) {
+    auto const cause = typed.blame;
+    auto const least = typed.pause;
     // What was on its way when the door was shut.
     if (shut(now) && learned_.cause == cause) return;
     auto const waits = waits_for(cause);
-    bool const same = learned_.cause == cause && learned_.length > Duration::zero() &&
+    bool const same = typed.escalate && learned_.cause == cause && learned_.length > Duration::zero() &&
                       (learned_.times > 0 || now - passed_ < remembered_for);
     auto const wait =
         same ? std::min<Duration>(learned_.length * 2, waits.most) : std::max(waits.first, least);
@@ -52,7 +53,7 @@ void Block::refused(
     learned_.until = std::max(learned_.until, now + std::max(wait, least));
     if (planted("block-probed")) learned_.until = now + 10min;
     learned_.said = said;
-    learned_.rule = rule;
+    learned_.rule = typed.rule;
 }
 
 bool Block::knock(Time then) {

@@ -3,13 +3,13 @@
 #include <string>
 
 #include "common/base/time.hpp"
-#include "relay/shaping/blame.hpp"
+#include "relay/shaping/typed.hpp"
 
 namespace millrace::relay {
 
 /// A door that was shut: when it may be knocked at again, and for whose sake. Each time it is still
 /// shut the wait doubles, from an hour to a day for a matter of reputation, from half a minute to a
-/// quarter of an hour for a receiver that is ill. After the wait one attempt goes out alone; only
+/// quarter of an hour for a receiver that is ill, unless the rule says that it does not. After the wait one attempt goes out alone; only
 /// when it has passed do others follow. Pure.
 class Block {
   public:
@@ -24,9 +24,8 @@ class Block {
         bool operator==(const Learned&) const = default;
     };
 
-    /// `least`: the wait that the receiver or a rule asks for, which counts for the first time.
-    void refused(
-        Blame cause, Time now, Duration least, const std::string& said, const std::string& rule);
+    /// typed.pause: the wait that the receiver or a rule asks for, which counts for the first time.
+    void refused(const Typed& typed, Time now, const std::string& said);
     void passed(Time now);
     /// On the operator's word: one attempt goes out at `then`, alone, as after the wait. False: it is
     /// not shut so long.

@@ -24,18 +24,20 @@ bool Greylist::Site::close() const {
     return good > Duration::zero() && good <= longest_wait && good <= 2 * bad + longest_step;
 }
 
-Time Greylist::again(const std::string& site, Time first, Time now, Time regular) {
+Time Greylist::again(
+    const std::string& site, Time first, Time now, Time regular, Time least) {
+    regular = std::max(regular, least);
     auto& known = site_of(site, now);
     auto const age = now - first;
     // Nobody lets strangers wait for so long: it has been here, and was forgotten (a crash).
     if (age > longest_wait) first = now;
     if (known.good > Duration::zero()) {
-        auto const then = first + known.good + margin;
+        auto const then = std::max(first + known.good + margin, least);
         if (now - first < known.good) return known.close() ? then : std::min(then, regular);
         // The recipients of one attempt are one.
         if (std::exchange(known.contradicted_at, now) != now) ++known.contradicted;
         if (known.contradicted < contradictions) {
-            return std::min(now + known.good + margin, regular);
+            return std::min(std::max(now + known.good + margin, least), regular);
         }
         // It waits longer than it did: found out anew.
         known = {};
@@ -45,7 +47,7 @@ Time Greylist::again(const std::string& site, Time first, Time now, Time regular
     // One at a time is sent ahead; a scout that is overdue was lost, or its message given up.
     if (now < known.scout) return regular;
     auto const step = std::clamp<Duration>((now - first) / 2, first_step, longest_step);
-    known.scout = std::min(now + step, regular);
+    known.scout = std::min(std::max(now + step, least), regular);
     return known.scout;
 }
 

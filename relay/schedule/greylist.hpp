@@ -13,8 +13,9 @@ namespace millrace::relay {
 class Greylist {
   public:
     /// When to try again what was greylisted at `now`, having been tried first at `first`.
-    /// `regular`: what the schedule says.
-    Time again(const std::string& site, Time first, Time now, Time regular);
+    /// `regular`: what the schedule says; `least`: what the receiver or a rule asks for, if anything.
+    Time again(
+        const std::string& site, Time first, Time now, Time regular, Time least = Time::min());
     /// A message passed that had been greylisted. Returns the wait of the site when that is news:
     /// what waits longer than that may go then.
     std::optional<Duration> passed(const std::string& site, Time first, Time now);

@@ -15,10 +15,11 @@ constexpr double jitter_share = 0.1;
 std::optional<Time> RetrySchedule::next(unsigned attempts,
                                         Time now,
                                         Time born,
-                                        Random& random) const {
+                                        Random& random,
+                                        Duration least) const {
     MILLRACE_CHECK(!steps.empty());
     auto const index = std::min<std::size_t>(attempts == 0 ? 0 : attempts - 1, steps.size() - 1);
-    auto const step = steps[index];
+    auto const step = std::max(steps[index], least);
     auto const jitter = Duration(static_cast<Duration::rep>(static_cast<double>(step.count()) *
                                                             jitter_share * random.unit()));
     auto const regular = now + step + jitter;

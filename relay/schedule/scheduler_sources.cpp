@@ -23,11 +23,6 @@ std::string quota_note(const std::string& share) {
     return "quota/" + share;
 }
 
-bool about_us(Blame blame) {
-    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist ||
-           blame == Blame::compliance;
-}
-
 }  // namespace
 
 // ---- the choice
@@ -458,7 +453,7 @@ void Scheduler::count_passed(Lane& lane, const Answer& answer, Time now) {
 }
 
 void Scheduler::count_refused(Lane& lane, const Answer& answer, Time now) {
-    if (!lane.direct || answer.silent || !about_us(answer.typed.blame)) return;
+    if (!lane.direct || answer.silent || !holds_back(answer.typed)) return;
     for (auto& [domain, warm_up] : lane.share->warm_ups) {
         if (domain.empty() || domain == answer.sender_domain) warm_up.refused(now);
     }

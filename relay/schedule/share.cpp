@@ -41,6 +41,11 @@ std::string without_numbers(const std::string& said) {
     return words;
 }
 
+/// An account's mail is known by its sender's domain.
+bool of_the_sender(Axis axis) {
+    return axis == Axis::sender_domain || axis == Axis::account;
+}
+
 }  // namespace
 
 Share::Share(std::string source, std::string provider, const Ceilings& ceilings, Time now)
@@ -300,23 +305,21 @@ void Share::refused(const Answer& answer, Time now) {
         case Blame::reputation:
         case Blame::blocklist:
             count_refusal(now);
-            if (typed.axis == Axis::sender_domain && holds_.size() < senders_kept) {
-                holds_[answer.sender_domain].refused(
-                    typed.blame, now, typed.pause, answer.said, typed.rule);
+            if (of_the_sender(typed.axis) && holds_.size() < senders_kept) {
+                holds_[answer.sender_domain].refused(typed, now, answer.said);
                 break;
             }
             last_trouble_ = now;
-            block_.refused(typed.blame, now, typed.pause, answer.said, typed.rule);
+            block_.refused(typed, now, answer.said);
             slow_start(now);
             break;
         case Blame::compliance:
             count_refusal(now);
             if (typed.axis == Axis::source) {
-                block_.refused(typed.blame, now, typed.pause, answer.said, typed.rule);
+                block_.refused(typed, now, answer.said);
                 slow_start(now);
             } else if (holds_.size() < senders_kept) {
-                holds_[answer.sender_domain].refused(
-                    typed.blame, now, typed.pause, answer.said, typed.rule);
+                holds_[answer.sender_domain].refused(typed, now, answer.said);
             }
             break;
         case Blame::none:
@@ -337,8 +340,7 @@ void Share::puzzle(const Answer& answer, Time now) {
     odd_words_ = words;
     if (odd_ < odd_enough) return;
     if (answer.typed.blame == Blame::receiver_ill) {
-        block_.refused(
-            Blame::receiver_ill, now, answer.typed.pause, answer.said, answer.typed.rule);
+        block_.refused(answer.typed, now, answer.said);
         changed_ = true;
     } else {
         refused_rate(answer, now);
@@ -360,7 +362,7 @@ void Share::refused_rate(const Answer& answer, Time now) {
         return;
     }
     too_fast_at_ = now;
-    if (answer.typed.axis == Axis::sender_domain && !answer.sender_domain.empty()) {
+    if (of_the_sender(answer.typed.axis) && !answer.sender_domain.empty()) {
         if (senders_.size() < senders_kept || senders_.contains(answer.sender_domain)) {
             refused_sender(answer, now, least);
         }

@@ -104,6 +104,16 @@ bool can_fall_on(Blame blame, Axis axis) {
     return false;
 }
 
+bool holds_back(const Typed& typed) {
+    return typed.axis != Axis::message &&
+           (is_limit(typed.blame) || typed.blame == Blame::reputation ||
+            typed.blame == Blame::blocklist || typed.blame == Blame::compliance);
+}
+
+bool spends_nothing(const Typed& typed) {
+    return holds_back(typed) && typed.blame != Blame::compliance;
+}
+
 bool pauses(Blame blame) {
     switch (blame) {
         case Blame::connections:

@@ -45,6 +45,11 @@ struct Typed {
 Axis usual_axis(Blame blame);
 /// Whether a refusal of this type can fall there: a limit of connections never lies on a message.
 bool can_fall_on(Blame blame, Axis axis);
+/// It speaks of us – a limit, our address, what we have in order –, and other mail would hear the
+/// same: more than this message waits.
+bool holds_back(const Typed& typed);
+/// … and it says nothing of the message, which waits without an attempt spent.
+bool spends_nothing(const Typed& typed);
 /// Whether a refusal of this type makes anything wait longer than the message's own schedule says.
 bool pauses(Blame blame);
 

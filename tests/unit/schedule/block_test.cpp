@@ -10,7 +10,23 @@ using namespace std::chrono_literals;
 constexpr Time start{std::chrono::hours(24 * 365)};
 
 void refuse(Block& block, Blame cause, Time now, Duration least = {}) {
-    block.refused(cause, now, least, "554 no", "rule");
+    auto typed = Typed::of(cause);
+    typed.pause = least;
+    typed.rule = "rule";
+    block.refused(typed, now, "554 no");
+}
+
+// Goal: a rule that says `escalate = false` is obeyed.
+TEST(Block, WaitsAsLongAgainWhereTheRuleSaysSo) {
+    Block block;
+    auto typed = Typed::of(Blame::reputation);
+    typed.escalate = false;
+    auto now = start;
+    for (int i = 0; i < 4; ++i) {
+        block.refused(typed, now, "554 no");
+        EXPECT_EQ(block.learned().until - now, 1h) << i;
+        now = block.learned().until;
+    }
 }
 
 TEST(Block, WaitsTwiceAsLongEachTimeUpToADay) {

@@ -9,6 +9,12 @@ using namespace std::chrono_literals;
 
 constexpr Time start{std::chrono::hours(24 * 365)};
 
+TEST(Greylist, NoneIsSentAheadBeforeTheTimeThatWasAskedFor) {
+    Greylist list;
+    EXPECT_EQ(list.again("mx", start, start, start + 30s, start + 5min), start + 5min);
+    EXPECT_EQ(list.again("mx", start, start + 1s, start + 30s, start + 301s), start + 301s);
+}
+
 TEST(Greylist, OneIsSentAheadAndTheOthersWaitForWhatItLearns) {
     Greylist list;
     auto const regular = start + 1h;

@@ -27,6 +27,15 @@ TEST(Retry, IsNeverEarlyAndAtMostATenthLate) {
     }
 }
 
+TEST(Retry, IsNotBeforeTheTimeThatWasAskedForButForTheLastTry) {
+    SeededRandom random(1);
+    auto const s = schedule();
+    EXPECT_GE(s.next(1, born, born, random, 30min), born + 30min);
+    EXPECT_LE(s.next(1, born, born, random, 30min), born + 33min);
+    EXPECT_GE(s.next(8, born, born, random, 30min), born + 4h);
+    EXPECT_LT(s.next(1, born + 119h, born, random, 24h), born + 120h);
+}
+
 // Goal: nothing expires without a try in its last minute. Method: walk whole lives with random
 // delays between due time and attempt.
 TEST(Retry, TheLastTryLiesInTheLastMinute) {

@@ -61,6 +61,22 @@ TEST(Share, ARefusalMovesOnlyItsOwnKnob) {
     }
 }
 
+// Goal: what is said of an account keeps nobody else's mail.
+TEST(Share, WhatFallsOnAnAccountMovesItsSendersDomainAlone) {
+    for (auto const blame : {Blame::rate, Blame::reputation, Blame::compliance}) {
+        Share share("", "p", Ceilings{}, start);
+        connect(share, start);
+        auto told = answer(blame, start, 2);
+        told.typed.axis = Axis::account;
+        told.typed.pause = 1h;
+        share.refused(told, start);
+        auto const& name = to_string(blame);
+        EXPECT_GE(share.sender_at("a.example", start), start + 1h) << name;
+        EXPECT_EQ(share.sender_at("b.example", start), start) << name;
+        EXPECT_EQ(share.message_at(start), start) << name;
+    }
+}
+
 TEST(Share, TheSameWordsAgainAndAgainAreALimitOnlyWhenNobodyKnowsThem) {
     for (auto const& [blame, limits] : {std::pair(Blame::none, true),
                                         std::pair(Blame::recipient, false),
