@@ -78,13 +78,17 @@ std::vector<Allowance> allowances(const Share& share, Time now) {
     }
     add_rate(all, share.messages(), "rate", "", now);
     add_rate(all, share.openings(), "connection rate", "", now);
-    if (auto const learned = share.learned_per_connection(); learned > 0) {
+    if (auto const& uses = share.uses().learned(); uses.limit > 0) {
+        auto const how = uses.since == Time{}   ? std::string("it ended after them")
+                         : uses.said.empty() ? "raised " + ago_words(uses.since, now)
+                                             : learned_from(uses.since, uses.said, now);
         all.push_back({"per connection",
-                       fmt::format("{} on one connection: it ended after them",
-                                   count_words(learned, "message")),
+                       fmt::format("{} on one connection: {}",
+                                   count_words(uses.limit, "message"),
+                                   how),
                        "learned",
-                       {},
-                       {}});
+                       uses.since,
+                       uses.said});
     }
     auto const setting = [&](std::string what, std::string text) {
         all.push_back({std::move(what), std::move(text) + ": a setting", "setting", {}, {}});

@@ -115,7 +115,7 @@ Belief::Draw Belief::draw(Random& random) const {
     limits.reply = of_seconds(std::clamp(seconds(limits.message) / 4, 0.005, 0.2));
     draw_connections(limits, random);
     draw_rate(limits, random);
-    limits.messages_per_connection = share_.learned_per_connection();
+    limits.messages_per_connection = share_.uses().learned().limit;
     d.opens = opening(share_.block().learned(), random);
     if (d.opens != Time{}) limits.block = share_.block().learned().cause;
     for (auto const& [domain, hold] : share_.holds()) {
@@ -148,7 +148,7 @@ HiddenLimits Belief::likely() const {
         limits.messages_per_second = pace / just_under;
         limits.burst = std::max(1.0, 2 * pace);
     }
-    limits.messages_per_connection = share_.learned_per_connection();
+    limits.messages_per_connection = share_.uses().learned().limit;
     return limits;
 }
 

@@ -150,8 +150,7 @@ unsigned Share::file() const {
 }
 
 unsigned Share::messages_per_connection() const {
-    auto const most = std::max(1U, ceilings_.messages_per_connection);
-    return per_connection_ == 0 ? most : std::min(most, per_connection_);
+    return uses_.most(ceilings_.messages_per_connection);
 }
 
 unsigned Share::useful_connections() const {
@@ -188,7 +187,8 @@ void Share::greeted(Time now) {
     auto const before = connections_.learned().good;
     connections_.greeted(standing_, now);
     openings_.passed(now, now);
-    changed_ = changed_ || connections_.learned().good != before;
+    bool const longer = uses_.greeted(now);
+    changed_ = changed_ || longer || connections_.learned().good != before;
 }
 
 void Share::closed(Time now) {
@@ -279,6 +279,7 @@ void Share::set_calm(Time now) {
     connections_.calm(calm);
     messages_.calm(calm);
     openings_.calm(calm);
+    uses_.calm(calm);
 }
 
 void Share::refused(const Answer& answer, Time now) {
@@ -297,7 +298,7 @@ void Share::refused(const Answer& answer, Time now) {
         case Blame::messages_per_connection:
             if (answer.use > 1) {
                 count_refusal(now);
-                per_connection_ = answer.use - 1;
+                uses_.refused(answer.use, now, answer.said);
             } else {
                 refused_rate(answer, now);
             }
@@ -425,14 +426,14 @@ void Share::silence(const Answer& answer, Time now) {
     // Where a rate is being measured already, it is the rate.
     if (answer.use > 1 && !messages_.known() && !messages_.one_at_a_time()) {
         count_refusal(now);
-        suspected_ = per_connection_;
+        suspected_ = uses_.learned();
         suspected_at_ = now;
-        per_connection_ = answer.use - 1;
+        uses_.refused(answer.use, now, guess.said);
         return;
     }
     // A fresh connection, and the same again: then the last one was not about the connection.
     if (now - suspected_at_ < 10s) {
-        per_connection_ = suspected_;
+        uses_.restore(suspected_);
         suspected_at_ = {};
     }
     refused_rate(guess, now);

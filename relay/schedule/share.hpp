@@ -11,6 +11,7 @@
 #include "relay/schedule/rate_knob.hpp"
 #include "relay/schedule/token_bucket.hpp"
 #include "relay/schedule/unknown_users.hpp"
+#include "relay/schedule/use_knob.hpp"
 #include "relay/shaping/ceilings.hpp"
 #include "relay/shaping/typed.hpp"
 
@@ -125,7 +126,7 @@ class Share {
     /// How long a message takes, of late, in seconds; 0: none is through yet.
     double took() const { return took_; }
     std::uint64_t refusals() const { return refusals_; }
-    unsigned learned_per_connection() const { return per_connection_; }
+    const UseKnob& uses() const { return uses_; }
     /// How long a message takes, seconds, on the average of the last hundred; 0: none yet.
     double message_takes() const { return mean_; }
     /// The most that went through in a minute without a refusal: so much it takes for certain.
@@ -173,10 +174,10 @@ class Share {
     std::map<std::string, Block> holds_;  ///< of a sender's domain: compliance
     UnknownUsers lists_;                  ///< of bulk mail
     TokenBucket second_, connection_second_;
-    unsigned per_connection_ = 0;  ///< learned; 0: unknown
+    UseKnob uses_;  ///< of a connection
     unsigned odd_ = 0;             ///< refusals in a row that nobody understands, in the same words
     std::string odd_words_;
-    unsigned suspected_ = 0;  ///< per_connection_ before the last silent end
+    UseKnob::Learned suspected_;  ///< uses_ before the last silent end
     Time suspected_at_{};
     unsigned standing_ = 0, opening_ = 0, in_flight_ = 0;
     unsigned explored_ = 0;    ///< messages through while one at a time goes out

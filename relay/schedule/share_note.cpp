@@ -135,7 +135,7 @@ bool Share::worth_keeping() const {
     auto const& connections = connections_.learned();
     return connections.bad > 0 || connections.good > plain_connections || messages_.known() ||
            messages_.learned().refusals > 0 || openings_.known() ||
-           openings_.learned().refusals > 0 || per_connection_ > 0 ||
+           openings_.learned().refusals > 0 || uses_.learned().limit > 0 ||
            block_.learned() != Block::Learned{} || minute_most_ > plain_minute ||
            last_trouble_ != Time{} || !senders_.empty() || !holds_.empty() ||
            !lists_.holds().empty();
@@ -168,7 +168,9 @@ std::string Share::kept() const {
                            {"connections", write(connections_.learned())},
                            {"messages", write(messages_.learned())},
                            {"openings", write(openings_.learned())},
-                           {"per_connection", static_cast<std::int64_t>(per_connection_)},
+                           {"per_connection", static_cast<std::int64_t>(uses_.learned().limit)},
+                           {"per_connection_since", stamp(uses_.learned().since)},
+                           {"per_connection_said", uses_.learned().said},
                            {"block", write(block_.learned())},
                            {"trouble", stamp(last_trouble_)},
                            {"took", mean_},
@@ -189,7 +191,8 @@ void Share::restore(const std::string& note, Time now) {
     connections_.restore(read_connections(f.find("connections")));
     messages_.restore(read_rate(f.find("messages")), now);
     openings_.restore(read_rate(f.find("openings")), now);
-    per_connection_ = f.count("per_connection");
+    uses_.restore(
+        {f.count("per_connection"), f.time("per_connection_since"), f.text("per_connection_said")});
     block_.restore(read_block(f.find("block")));
     last_trouble_ = f.time("trouble");
     mean_ = std::clamp(f.number("took"), 0.0, 3'600.0);

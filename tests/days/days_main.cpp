@@ -133,7 +133,7 @@ Outcome run_day(std::uint64_t seed, const Options& options, bool verbose) {
                                      state.share.messages().learned().pace,
                                      state.share.connections().learned().good,
                                      state.share.connections().learned().bad,
-                                     state.share.learned_per_connection());
+                                     state.share.uses().learned().limit);
             }
             if (day.scheduler().shares().size() > 4) knobs = " (many shares)";
             std::printf("%s r%zu %.4f/s%s\n",
