@@ -26,7 +26,7 @@ constexpr std::string_view simulate_help =
     "  --all           every destination; else the 20 that differ most\n\n"
     "What the relay has learned of the receivers is used when it can be reached. Where a receiver\n"
     "was never the one that was slow, nobody knows what more it would take: it is thought to take\n"
-    "it.\n\n"
+    "it. One source stands for all of yours; pools and warm-ups are not simulated.\n\n"
     "examples:\n"
     "  millrace events --since 1d --json > yesterday.jsonl\n"
     "  millrace simulate yesterday.jsonl --config new.conf\n"
@@ -258,6 +258,12 @@ int run_simulate(const Session& session, const Arguments& arguments) {
     if (!current) return complain({Fault::corrupt, current.error().detail});
     auto const proposed = conduct_of(**proposed_settings);
     if (!proposed) return complain({Fault::corrupt, proposed.error().detail});
+    if (!(*current_settings)->relay.sources.empty() ||
+        !(*proposed_settings)->relay.sources.empty()) {
+        fmt::print(stderr,
+                   "millrace: sources, pools and warm-ups are not simulated: the events do not tell "
+                   "what each source was allowed, so one stands for all\n");
+    }
     Progress progress;
     auto const traffic = read_traffic(arguments.words.front(), progress);
     if (!traffic) {
