@@ -12,6 +12,12 @@ function(millrace_room NAME FOLDER)
   foreach(file ${ROOM_EXCEPT})
     list(REMOVE_ITEM sources ${CMAKE_SOURCE_DIR}/${FOLDER}/${file})
   endforeach()
+  foreach(file ${sources})
+    file(STRINGS ${file} holds LIMIT_COUNT 1 REGEX "common/base/planted.hpp")
+    if(holds)  # see millrace_planted()
+      set_source_files_properties(${file} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
+  endforeach()
   if(sources)
     add_library(millrace_${NAME} STATIC ${sources})
     target_link_libraries(millrace_${NAME} PUBLIC millrace_flags ${ROOM_USES})
@@ -81,7 +87,7 @@ endfunction()
 
 # millrace_planted(NAME FOLDER…): the test program NAME once more, as NAME_planted, with the planted bugs of these
 # folders behind a run-time switch. Only the files that hold one are compiled again; when it is linked they come before
-# those in the rooms' libraries, which are then not looked for.
+# those in the rooms' libraries (where they stand alone, in batches too), which are then not looked for.
 function(millrace_planted NAME)
   if(MILLRACE_SANITIZE)
     return()  # they look for what general checkers find, not for what a sanitizer does

@@ -15,13 +15,11 @@ if(MILLRACE_SANITIZE MATCHES address)
 endif()
 
 # Most of what a file costs to compile are its headers. A folder that is built once and from nothing is done in a third of
-# the time when eight files are compiled as one; for work on a few files it is the slower way. The programs people run
-# are compiled file by file in any case, so that each file is known to stand alone.
-option(MILLRACE_BATCHES "compile eight files at a time: the tests, and with MILLRACE_SANITIZE everything" OFF)
+# the time when eight files are compiled as one; for work on a few files it is the slower way. Packages are built without:
+# there each file is known to stand alone, and to shadow nothing.
+option(MILLRACE_BATCHES "compile eight files at a time" OFF)
+set(CMAKE_UNITY_BUILD ${MILLRACE_BATCHES})
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
-if(MILLRACE_BATCHES AND MILLRACE_SANITIZE)
-  set(CMAKE_UNITY_BUILD ON)
-endif()
 
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
