@@ -67,7 +67,6 @@ if(MILLRACE_SANITIZE)
   target_compile_options(millrace_flags INTERFACE
     -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})
-  set(MILLRACE_TEST_FLAGS -O0)  # what they call is optimised; they themselves take longer to compile than to run
 else()
   target_compile_definitions(millrace_flags INTERFACE _FORTIFY_SOURCE=3)
 endif()
