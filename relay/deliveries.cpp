@@ -332,7 +332,7 @@ void Dispatcher::learn(const Pick& pick,
                 now);
         }
         bool const silent = outcome.hung_up && outcome.phase == Phase::mail;
-        if (told || !(holds_back(outcome.typed) || silent || puzzling(outcome))) continue;
+        if (told || !(counts_against_us(outcome.blame()) || silent || puzzling(outcome))) continue;
         // Recipients of one transaction are refused together; it counts once.
         told = true;
         answer.over_ipv6 = outcome.source_ip.find(':') != std::string::npos;

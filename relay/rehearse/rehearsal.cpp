@@ -450,7 +450,7 @@ void Rehearsal::learn(const Connection& c, const Typed& typed) {
     // for it, and nobody would be there to let it go.
     if (passed || unknown) scheduler_->unknown_user(c.lane, {}, unknown, {}, now_);
     bool const silent = c.verdict.any() && c.verdict.code == 0;
-    if (holds_back(typed) || silent) {
+    if (counts_against_us(typed.blame) || silent) {
         answer.typed = typed;
         answer.said = line(c.verdict);
         answer.silent = silent;

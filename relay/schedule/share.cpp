@@ -288,6 +288,11 @@ void Share::refused(const Answer& answer, Time now) {
         return;
     }
     auto const& typed = answer.typed;
+    if (counts_against_us(typed.blame) && !holds_back(typed)) {
+        // Said of one message: no knob moves. But a hundred of them in a minute are an attack, too.
+        count_refusal(now);
+        return;
+    }
     switch (typed.blame) {
         case Blame::connections:
             refused_connection(answer, now);

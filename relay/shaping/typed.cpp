@@ -104,10 +104,13 @@ bool can_fall_on(Blame blame, Axis axis) {
     return false;
 }
 
+bool counts_against_us(Blame blame) {
+    return is_limit(blame) || blame == Blame::reputation || blame == Blame::blocklist ||
+           blame == Blame::compliance;
+}
+
 bool holds_back(const Typed& typed) {
-    return typed.axis != Axis::message &&
-           (is_limit(typed.blame) || typed.blame == Blame::reputation ||
-            typed.blame == Blame::blocklist || typed.blame == Blame::compliance);
+    return typed.axis != Axis::message && counts_against_us(typed.blame);
 }
 
 bool spends_nothing(const Typed& typed) {

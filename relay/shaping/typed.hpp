@@ -45,6 +45,8 @@ struct Typed {
 Axis usual_axis(Blame blame);
 /// Whether a refusal of this type can fall there: a limit of connections never lies on a message.
 bool can_fall_on(Blame blame, Axis axis);
+/// Whether a refusal of this type is one that the receiver counts against us.
+bool counts_against_us(Blame blame);
 /// It speaks of us – a limit, our address, what we have in order –, and other mail would hear the
 /// same: more than this message waits.
 bool holds_back(const Typed& typed);

@@ -77,6 +77,25 @@ TEST(Share, WhatFallsOnAnAccountMovesItsSendersDomainAlone) {
     }
 }
 
+// Goal: refusals of single messages (`the same Message-ID`) move no knob, and yet there are no more
+// than nine in a minute.
+TEST(Share, WhatFallsOnMessagesMovesNoKnobButIsCounted) {
+    for (auto const blame : {Blame::rate, Blame::reputation, Blame::compliance}) {
+        Share share("", "p", Ceilings{}, start);
+        connect(share, start);
+        auto told = answer(blame, start, 2);
+        told.typed.axis = Axis::message;
+        for (int i = 0; i < 8; ++i)
+            share.refused(told, start + 1s * i);
+        auto const& name = to_string(blame);
+        EXPECT_EQ(share.message_at(start + 8s), start + 8s) << name;
+        EXPECT_EQ(share.sender_at("a.example", start + 8s), start + 8s) << name;
+        EXPECT_FALSE(share.messages().known()) << name;
+        share.refused(told, start + 8s);
+        EXPECT_GE(share.message_at(start + 9s), start + 1min) << name;
+    }
+}
+
 TEST(Share, TheSameWordsAgainAndAgainAreALimitOnlyWhenNobodyKnowsThem) {
     for (auto const& [blame, limits] : {std::pair(Blame::none, true),
                                         std::pair(Blame::recipient, false),
