@@ -10,8 +10,8 @@ struct Word {
     bool PostmasterCopies::*wish;
 };
 constexpr Word wishes[] = {{"bounce", &PostmasterCopies::bounce},
-                          {"double-bounce", &PostmasterCopies::double_bounce},
-                          {"delay", &PostmasterCopies::delay}};
+                           {"double-bounce", &PostmasterCopies::double_bounce},
+                           {"delay", &PostmasterCopies::delay}};
 
 }  // namespace
 

@@ -100,7 +100,9 @@ class Parser {
 
     void look_for_stray_bytes(std::string_view line, std::size_t at) {
         for (const auto& [byte, kind] :
-             {std::pair{'\r', HeaderDefect::Kind::bare_cr}, {'\n', HeaderDefect::Kind::bare_lf}, {'\0', HeaderDefect::Kind::nul}})
+             {std::pair{'\r', HeaderDefect::Kind::bare_cr},
+              {'\n', HeaderDefect::Kind::bare_lf},
+              {'\0', HeaderDefect::Kind::nul}})
             if (const std::size_t i = line.find(byte); i != std::string_view::npos)
                 defect(kind, at + i);
     }

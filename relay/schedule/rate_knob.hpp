@@ -97,7 +97,7 @@ class RateKnob {
     Time anchor_{};        ///< since when is counted; zero: never
     std::uint64_t passed_since_anchor_ = 0;
     std::uint64_t passed_since_refusal_ = 0;
-    double slowest_ = 0;        ///< least pace since the anchor
+    double slowest_ = 0;                 ///< least pace since the anchor
     bool knocked_since_anchor_ = false;  ///< refused at once, after a rest
     unsigned trial_ = 0;        ///< messages through since the door opened; 0: that is decided
     Time opened_{};             ///< when a closed door opened, the last time but one …

@@ -17,10 +17,11 @@ struct RetrySchedule {
     /// The time of the next attempt after `attempts` (>= 1) failed ones, or none: give up now.
     ///
     /// The delay is the step plus up to a tenth of it (never less: a receiver that asked for
-    /// patience gets it), and not less than `least`, which the receiver or a rule asks for, so that messages deferred together do not come back together. An attempt
-    /// that would fall behind the expiry is moved to the last minute before it: nothing is given up
-    /// without a last try.
-    std::optional<Time> next(unsigned attempts, Time now, Time born, Random& random, Duration least = {}) const;
+    /// patience gets it), so that messages deferred together do not come back together; `least`:
+    /// what the receiver or a rule asks for. An attempt that would fall behind the expiry is moved
+    /// to the last minute before it: nothing is given up without a last try.
+    std::optional<Time> next(
+        unsigned attempts, Time now, Time born, Random& random, Duration least = {}) const;
 
     Time expiry(Time born) const { return born + expire_after; }
     bool expired(Time now, Time born) const { return now >= expiry(born); }

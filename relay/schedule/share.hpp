@@ -174,8 +174,8 @@ class Share {
     std::map<std::string, Block> holds_;  ///< of a sender's domain: compliance
     UnknownUsers lists_;                  ///< of bulk mail
     TokenBucket second_, connection_second_;
-    UseKnob uses_;  ///< of a connection
-    unsigned odd_ = 0;             ///< refusals in a row that nobody understands, in the same words
+    UseKnob uses_;      ///< of a connection
+    unsigned odd_ = 0;  ///< refusals in a row that nobody understands, in the same words
     std::string odd_words_;
     UseKnob::Learned suspected_;  ///< uses_ before the last silent end
     Time suspected_at_{};
